@@ -1,0 +1,1 @@
+"""DMM: a market-making desk that runs itself and can be audited."""

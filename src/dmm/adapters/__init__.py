@@ -1,0 +1,1 @@
+"""How the ports are done: one package a technology."""

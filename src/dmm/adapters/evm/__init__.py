@@ -1,0 +1,1 @@
+"""EVM chains: pure codec, client, signing."""

@@ -1,0 +1,1 @@
+"""Market data: recordings and live feeds."""

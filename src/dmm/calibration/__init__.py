@@ -1,0 +1,1 @@
+"""Estimators of volatility and order arrival."""

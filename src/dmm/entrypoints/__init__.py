@@ -1,0 +1,1 @@
+"""Command line and processes: parsing and loops, no decisions."""

@@ -1,0 +1,1 @@
+"""Executed orders, policy, and what only they may loosen."""

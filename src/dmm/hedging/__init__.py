@@ -1,0 +1,1 @@
+"""Which venue to hedge on, and how much."""

@@ -1,0 +1,1 @@
+"""Instruments, books, tapes."""

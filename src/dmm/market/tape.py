@@ -1,0 +1,78 @@
+"""What a feed delivers: depth updates, best quotes and trade prints, in integers.
+
+Every event carries two clocks: `exchange_at_ns`, stamped by the venue, and `received_at_ns`,
+stamped by whoever recorded it. They may differ by more than the latency: recorders' clocks are off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from dmm.units.amount import Lots, Ticks
+from dmm.units.time import Nanos
+
+Level: TypeAlias = tuple[Ticks, Lots]
+"""A price level: price in ticks, displayed size in lots; size 0 deletes the level."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DepthUpdate:
+    """A change of the book, or the whole book when `is_snapshot`.
+
+    `first_id` and `last_id` are the venue's sequence numbers that the update covers.
+    """
+
+    exchange_at_ns: Nanos
+    received_at_ns: Nanos
+    first_id: int
+    last_id: int
+    is_snapshot: bool
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BestQuote:
+    """The venue's own best bid and ask; sizes in lots."""
+
+    exchange_at_ns: Nanos
+    received_at_ns: Nanos
+    bid: Ticks
+    bid_size: Lots
+    ask: Ticks
+    ask_size: Lots
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradePrint:
+    """A public trade; the aggressor took liquidity."""
+
+    exchange_at_ns: Nanos
+    received_at_ns: Nanos
+    price: Ticks
+    size: Lots
+    buyer_is_aggressor: bool
+    trade_id: int
+
+
+FeedEvent: TypeAlias = DepthUpdate | BestQuote | TradePrint
+
+
+@dataclass(slots=True, kw_only=True)
+class TapeReport:
+    """What reading a tape counted and found; filled while the tape is read."""
+
+    messages: int = 0
+    depth_updates: int = 0
+    best_quotes: int = 0
+    trades: int = 0
+    snapshots: int = 0
+    skipped_before_snapshot: int = 0
+    gaps: int = 0
+    truncated_lines: int = 0
+    clock_regressions: int = 0
+    crossed_books: int = 0
+    clock_offset_ms: int = 0
+    """Median of received − exchange time; negative when the recorder's clock was behind."""
+    warnings: list[str] = field(default_factory=list)

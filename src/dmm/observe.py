@@ -1,0 +1,114 @@
+"""One function per fact worth a log line or a metric.
+
+Logs are JSON lines on stderr with correlation ids (order, fill, intent, tx, epoch, flow run).
+Metrics live in `REGISTRY` and are served on ``/metrics`` by `serve_metrics`.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+REGISTRY = CollectorRegistry(auto_describe=True)
+
+_ORDERS_REFUSED = Counter(
+    "dmm_orders_refused", "Orders the gate refused.", ["reason"], registry=REGISTRY
+)
+_QUOTES = Counter("dmm_quotes", "Quoting decisions that left orders.", registry=REGISTRY)
+_FILLS = Counter("dmm_fills", "Fills booked.", ["side"], registry=REGISTRY)
+_INVENTORY = Gauge("dmm_inventory_lots", "Inventory in lots.", ["symbol"], registry=REGISTRY)
+_INTENTS = Counter(
+    "dmm_intents", "Intents by the state they reached.", ["state"], registry=REGISTRY
+)
+_JOBS = Counter("dmm_jobs", "Epoch jobs by outcome.", ["job", "status"], registry=REGISTRY)
+_AUDIT_DIFFERENCE = Gauge(
+    "dmm_audit_difference_atoms",
+    "Unexplained difference between chain and ledger.",
+    ["chain"],
+    registry=REGISTRY,
+)
+_KILLED = Gauge("dmm_killed", "1 while the kill switch holds.", registry=REGISTRY)
+
+_log: FilteringBoundLogger = structlog.get_logger("dmm")
+
+
+def configure_logging(level: str = "INFO") -> None:
+    """Send JSON log lines to stderr from `level` on; stdout stays the result's."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def correlate(**ids: str | int) -> None:
+    """Attach correlation ids to every later log line of this context."""
+    structlog.contextvars.bind_contextvars(**ids)
+
+
+def serve_metrics(port: int) -> int:
+    """Serve ``/metrics`` on loopback and return the port it listens on; 0 picks a free one."""
+    server, _thread = start_http_server(port, addr="127.0.0.1", registry=REGISTRY)
+    return int(server.server_port)
+
+
+def order_refused(*, order_id: str, reason: str) -> None:
+    """Note that the gate refused an order."""
+    _ORDERS_REFUSED.labels(reason).inc()
+    _log.info("order_refused", order=order_id, reason=reason)
+
+
+def quoted(*, run_id: str, seq: int, epoch: int) -> None:
+    """Note a quoting decision that left orders at the venue."""
+    _QUOTES.inc()
+    _log.debug("quoted", run=run_id, seq=seq, epoch=epoch)
+
+
+def fill_booked(*, fill_id: str, side: str, symbol: str, inventory_lots: int) -> None:
+    """Note a fill that reached the ledger."""
+    _FILLS.labels(side).inc()
+    _INVENTORY.labels(symbol).set(inventory_lots)
+    _log.debug("fill_booked", fill=fill_id, side=side, symbol=symbol, inventory=inventory_lots)
+
+
+def intent_moved(*, intent_id: str, state: str, tx_id: str | None = None) -> None:
+    """Note that an intent reached a state."""
+    _INTENTS.labels(state).inc()
+    _log.info("intent_moved", intent=intent_id, state=state, tx=tx_id)
+
+
+def job_done(*, job: str, scope: str, epoch: int, status: str, note: str) -> None:
+    """Note how an epoch job ended."""
+    _JOBS.labels(job, status).inc()
+    _log.info("job_done", job=job, scope=scope, epoch=epoch, status=status, note=note)
+
+
+def audited(*, chain: str, height: int, difference_atoms: int) -> None:
+    """Note an audit and its unexplained difference."""
+    _AUDIT_DIFFERENCE.labels(chain).set(difference_atoms)
+    _log.info("audited", chain=chain, height=height, difference=difference_atoms)
+
+
+def kill_switch(*, killed: bool, reason: str, operator: str) -> None:
+    """Note that the kill switch was latched or released."""
+    _KILLED.set(1 if killed else 0)
+    _log.warning("kill_switch", killed=killed, reason=reason, operator=operator)
+
+
+def service(*, name: str, state: str, pid: int | None = None, note: str = "") -> None:
+    """Note that an embedded service started, became healthy, stopped or failed."""
+    _log.info("service", name=name, state=state, pid=pid, note=note)

@@ -1,0 +1,566 @@
+"""The seams: what the use-cases need from the outside, and nothing about how it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from dmm.governance.policy import Policy
+from dmm.ledger.account import Account
+from dmm.ledger.journal import Posting
+from dmm.market.instrument import Instrument
+from dmm.market.order import Fill
+from dmm.market.tape import FeedEvent, TapeReport
+from dmm.quoting.decision import DecisionRecord, SliceSummary
+from dmm.rfq.protocol import FirmQuote, RfqTrade
+from dmm.settlement.epoch import EpochClaim, EpochPlan, EpochRow, Job, JobStatus, RowTable
+from dmm.settlement.intent import Attempt, Claimed, Intent, IntentState
+from dmm.units.amount import Atoms
+from dmm.units.ids import Hash32, Json
+from dmm.units.time import Nanos
+
+
+class Clock(Protocol):
+    """The only source of the present."""
+
+    def now_ns(self) -> Nanos:
+        """Return nanoseconds since 1970 UTC."""
+        ...
+
+    def sleep_s(self, seconds: float) -> None:
+        """Wait; the only way the desk waits."""
+        ...
+
+
+class Feed(Protocol):
+    """A stream of market events for one instrument."""
+
+    @property
+    def instrument(self) -> Instrument:
+        """Return what the events are about."""
+        ...
+
+    @property
+    def report(self) -> TapeReport:
+        """Return what has been counted and found so far."""
+        ...
+
+    def events(self) -> Iterator[FeedEvent]:
+        """Yield events in the order they were received.
+
+        Raises
+        ------
+        TapeFault
+            If the content is unusable; the text names file and line.
+        """
+        ...
+
+
+# -- the journal ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One session of the desk. `kind` is ``demo`` or ``up``; `spec` says how to play it again."""
+
+    run_id: str
+    kind: str
+    symbol: str
+    epochs: int
+    spec: dict[str, Json]
+    started_at_ns: Nanos
+    finished_at_ns: Nanos | None = None
+
+
+class RunStore(Protocol):
+    """Sessions of the desk."""
+
+    def open_run(self, run: Run) -> Run:
+        """Record a run, or return the one already recorded under its id."""
+        ...
+
+    def run(self, run_id: str) -> Run:
+        """Return a run; `UsageFault` if there is none of that id."""
+        ...
+
+    def latest_run(self) -> Run | None:
+        """Return the run started last."""
+        ...
+
+    def finish_run(self, run_id: str, *, finished_at_ns: Nanos) -> None:
+        """Mark a run as finished; again is a no-op."""
+        ...
+
+
+class QuoteStore(Protocol):
+    """Decisions, fills and slices of the quoting worker."""
+
+    def append_decisions(self, records: Sequence[DecisionRecord]) -> None:
+        """Append links of the run's chain; the same link again is a no-op.
+
+        Raises
+        ------
+        InvariantBroken
+            If another link stands at a sequence number, or the chain would break.
+        """
+        ...
+
+    def decisions(self, run_id: str, epoch: int | None = None) -> list[DecisionRecord]:
+        """Return a run's decisions in order, of one epoch or of all."""
+        ...
+
+    def append_fills(self, fills: Sequence[Fill], postings: Sequence[Posting]) -> int:
+        """Book fills with their postings in one transaction; return how many were new.
+
+        A fill already booked with the same content is a no-op, together with its postings.
+
+        Raises
+        ------
+        InvariantBroken
+            If a fill id is known with other content.
+        """
+        ...
+
+    def fills(self, run_id: str, epoch: int | None = None) -> list[Fill]:
+        """Return a run's fills by ordinal, hedges included."""
+        ...
+
+    def close_slice(self, summary: SliceSummary) -> None:
+        """Record an epoch's slice; the same again is a no-op, another is `InvariantBroken`."""
+        ...
+
+    def slice(self, run_id: str, epoch: int) -> SliceSummary | None:
+        """Return an epoch's slice, or None while it is open."""
+        ...
+
+    def last_slice(self, run_id: str) -> SliceSummary | None:
+        """Return the run's latest closed slice."""
+        ...
+
+
+class EpochStore(Protocol):
+    """Claims and plans of epoch jobs: the database makes an epoch run once."""
+
+    def open_epoch(
+        self, *, run_id: str, job: Job, scope: str, epoch: int, now_ns: Nanos, chain_time_s: int
+    ) -> EpochClaim:
+        """Claim an epoch, or return the claim already there, unchanged."""
+        ...
+
+    def record_epoch(self, claim: EpochClaim, plan: EpochPlan) -> JobStatus:
+        """Record a plan in one transaction: claim, rows, intents, postings.
+
+        The same plan again is `ALREADY`; another plan is `QUARANTINED` and leaves everything as it
+        is except the claim's quarantine mark. An intent id known with other content quarantines
+        that intent and the claim.
+        """
+        ...
+
+    def epoch_rows(self, run_id: str, table: RowTable, epoch: int | None = None) -> list[EpochRow]:
+        """Return rows that jobs left, by epoch and ordinal."""
+        ...
+
+    def epoch_claims(self, run_id: str) -> list[EpochClaim]:
+        """Return all claims of a run."""
+        ...
+
+
+class IntentStore(Protocol):
+    """Intents, lanes, slots and attempts: the driver's journal.
+
+    Every write after `claim_due` is conditional on the claim's fence and owner; a fenced write
+    raises `Fenced` and changes nothing.
+    """
+
+    def claim_due(self, *, chain: str, owner: str, lease_s: int) -> Claimed | None:
+        """Lease the open intent that is due longest, raising its fence; None when none is due."""
+        ...
+
+    def allocate_slot(self, claimed: Claimed, *, signer: str, finalized_slot: int) -> int:
+        """Claim the next slot of the signer's lane, never below the finalized one."""
+        ...
+
+    def store_attempt(self, claimed: Claimed, attempt: Attempt) -> None:
+        """Store signed bytes before their first send; the intent becomes IN_FLIGHT."""
+        ...
+
+    def mark_broadcast(self, claimed: Claimed, tx_id: str) -> None:
+        """Note that the bytes were handed to a node."""
+        ...
+
+    def mark_landed(self, claimed: Claimed, tx_id: str, *, height: int, block_hash: str) -> None:
+        """Note inclusion at the head: CONFIRMED, reversible."""
+        ...
+
+    def mark_unlanded(self, claimed: Claimed) -> None:
+        """Note that no attempt is included any more: back to IN_FLIGHT."""
+        ...
+
+    def finish_final(
+        self, claimed: Claimed, *, tx_id: str | None, height: int, postings: Sequence[Posting]
+    ) -> None:
+        """End an intent as paid on the finalized chain and post; `tx_id` None when adopted."""
+        ...
+
+    def finish_failed(
+        self, claimed: Claimed, *, height: int, proof: dict[str, Json], postings: Sequence[Posting]
+    ) -> None:
+        """End an intent as proven dead and void its reservation."""
+        ...
+
+    def retire_slot(self, claimed: Claimed, *, height: int, proof: dict[str, Json]) -> None:
+        """Retire the live slot with its proof: back to READY, generation + 1."""
+        ...
+
+    def quarantine(self, claimed: Claimed, *, reason: str) -> None:
+        """Stop work on an intent until governance releases it."""
+        ...
+
+    def release(self, claimed: Claimed, *, due_in_s: float) -> None:
+        """Give the lease back; the intent is due again after `due_in_s`."""
+        ...
+
+    def intents(self, run_id: str | None = None) -> list[tuple[Intent, IntentState]]:
+        """Return intents with their state, of one run's epochs or of all."""
+        ...
+
+    def final_transactions(self, chain: str) -> list[tuple[Intent, str, int]]:
+        """Return (intent, tx id, height) of every intent final on a chain."""
+        ...
+
+
+class LedgerStore(Protocol):
+    """Double-entry accounts."""
+
+    def post(self, postings: Sequence[Posting]) -> int:
+        """Post all or nothing; a source already posted with the same content is skipped.
+
+        Returns the number newly posted.
+
+        Raises
+        ------
+        InvariantBroken
+            If a source is known with other content, or an account would be overdrawn.
+        """
+        ...
+
+    def balance(self, account: Account) -> Atoms:
+        """Return credits − debits; 0 for an account never used."""
+        ...
+
+    def balances(self, vault: str | None = None) -> dict[str, Atoms]:
+        """Return balances by account id."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latch:
+    """The kill switch as last written: the worker, the driver and the signers re-read it."""
+
+    kill_id: int
+    killed: bool
+    reason: str
+    operator: str
+    at_ns: Nanos
+
+
+class ControlStore(Protocol):
+    """Kill switch, policy head, audit log."""
+
+    def latch(self) -> Latch | None:
+        """Return the latest latch, or None when nothing was ever killed."""
+        ...
+
+    def kill(self, *, reason: str, operator: str, now_ns: Nanos) -> Latch:
+        """Latch; when already killed, return the latch that holds."""
+        ...
+
+    def release_kill(
+        self, *, kill_id: int, order_sequence: int, operator: str, now_ns: Nanos
+    ) -> Latch:
+        """Release a latch by an executed order; each order releases once.
+
+        Raises
+        ------
+        UsageFault
+            If that kill is not the one that holds, or the order was used before.
+        """
+        ...
+
+    def policy_head(self) -> PolicyRecord | None:
+        """Return the policy in force."""
+        ...
+
+    def append_policy(self, record: PolicyRecord) -> bool:
+        """Append an executed policy; False when that sequence is already there with this hash.
+
+        Raises
+        ------
+        InvariantBroken
+            If the sequence exists with another hash, or does not extend the head.
+        """
+        ...
+
+    def append_audit(
+        self, *, actor: str, action: str, body: dict[str, Json], now_ns: Nanos
+    ) -> None:
+        """Append to the hash-chained audit log."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyRecord:
+    """A policy with the executed order that put it in force; sequence 0 is the genesis preset."""
+
+    sequence: int
+    policy: Policy
+    previous_head: Hash32
+    head: Hash32
+    chain: str
+    height: int
+    tx_id: str
+    adopted_at_ns: Nanos
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """A contract, token or vault of ours; names: settlement, treasury, governor, token:SYMBOL."""
+
+    chain: str
+    name: str
+    address: str
+    height: int
+    decimals: int = 0
+
+
+class DeploymentStore(Protocol):
+    """Where our contracts are."""
+
+    def record_deployments(self, deployments: Sequence[Deployment]) -> None:
+        """Record addresses; the same again is a no-op, another address `InvariantBroken`."""
+        ...
+
+    def deployments(self, chain: str) -> dict[str, Deployment]:
+        """Return what is deployed on a chain, by name."""
+        ...
+
+
+class RfqStore(Protocol):
+    """Firm quotes we issued."""
+
+    def next_quote_nonce(self, maker: str) -> int:
+        """Allot the maker's next nonce, densely from 0; an allotted nonce is never given again."""
+        ...
+
+    def record_quote(self, trade: RfqTrade) -> None:
+        """Record an issued quote before it leaves the house; the same again is a no-op."""
+        ...
+
+    def accept_quote(self, trade: RfqTrade) -> None:
+        """Record the taker's acceptance; the same again is a no-op, another `InvariantBroken`."""
+        ...
+
+    def rfq_trades(self, run_id: str, epoch: int) -> list[RfqTrade]:
+        """Return an epoch's quotes by nonce."""
+        ...
+
+
+class Store(
+    RunStore,
+    QuoteStore,
+    EpochStore,
+    IntentStore,
+    LedgerStore,
+    ControlStore,
+    DeploymentStore,
+    RfqStore,
+    Protocol,
+):
+    """The whole journal; use-cases ask for the part they need."""
+
+
+# -- chains -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One coherent view of a chain; no decision mixes two."""
+
+    chain: str
+    head_height: int
+    head_time_s: int
+    finalized_height: int
+    finalized_hash: str
+    finalized_time_s: int
+
+
+class Answer(StrEnum):
+    """What a node may answer: three values, never two."""
+
+    FOUND = "found"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TxView:
+    """A transaction as a node sees it; `finalized`: at or below the snapshot's final block."""
+
+    answer: Answer
+    succeeded: bool = False
+    finalized: bool = False
+    height: int | None = None
+    block_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignRequest:
+    """What the settlement signer is asked to sign: structure, never bytes."""
+
+    intent: Intent
+    generation: int
+    bump: int
+    slot: int
+    fee_wei_per_gas_max: int
+    tip_wei_per_gas: int
+    gas_max: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedTx:
+    """Signed bytes and the id they will have on chain."""
+
+    tx_id: str
+    raw: bytes
+    signer: str
+    fee_atoms_max: Atoms
+
+
+class Signer(Protocol):
+    """The settlement signer, another process."""
+
+    def address(self, chain: str) -> str:
+        """Return the address that sends on a chain."""
+        ...
+
+    def sign(self, request: SignRequest) -> SignedTx:
+        """Rebuild the transaction from its intent and sign it, once per (key, slot, bump).
+
+        Raises
+        ------
+        Retryable
+            If the signer cannot be reached.
+        Permanent
+            If it refuses; the text says why.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenTransfer:
+    """A transfer of a known token, as the chain's own log has it; addresses are lower case."""
+
+    chain: str
+    height: int
+    block_hash: str
+    tx_id: str
+    log_index: int
+    asset: str
+    sender: str
+    recipient: str
+    amount: Atoms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutedOrder:
+    """An order of governance as executed on the finalized chain. `family` is policy or release."""
+
+    chain: str
+    contract: str
+    sequence: int
+    family: str
+    previous_head: Hash32
+    head: Hash32
+    body: bytes
+    expiry_s: int
+    height: int
+    tx_id: str
+
+
+class QuoteSigner(Protocol):
+    """The quote signer, another process with its own hot key and no settlement rights."""
+
+    def maker(self, chain: str) -> str:
+        """Return the maker's address: the owner of the inventory that quotes give."""
+        ...
+
+    def signer(self, chain: str) -> str:
+        """Return the hot key's address that the maker delegated to."""
+        ...
+
+    def sign_quote(self, quote: FirmQuote) -> bytes:
+        """Sign a firm quote; `Permanent` when it breaks a cap, `Retryable` when down."""
+        ...
+
+
+class Chain(Protocol):
+    """One chain through one or more nodes."""
+
+    @property
+    def name(self) -> str:
+        """Return the chain's name in the journal, for example ``evm``."""
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """Return head and finalized block; `Retryable` when no node answers."""
+        ...
+
+    def transaction(self, tx_id: str, *, at: Snapshot) -> TxView:
+        """Look a transaction up; UNKNOWN when nodes fail or contradict the snapshot."""
+        ...
+
+    def key_state(self, intent: Intent, *, at: Snapshot) -> Answer:
+        """Tell whether the intent's replay key is used in our contract at the finalized block."""
+        ...
+
+    def next_slot(self, signer: str, *, at: Snapshot) -> int | None:
+        """Return the signer's nonce at the finalized block; None when unknown."""
+        ...
+
+    def sign_request(self, intent: Intent, *, generation: int, bump: int, slot: int) -> SignRequest:
+        """Build the structured request, with fees under the configured caps."""
+        ...
+
+    def send(self, raw: bytes) -> None:
+        """Hand bytes to the nodes; "already known" is fine.
+
+        Raises
+        ------
+        OutcomeUnknown
+            If it cannot be told whether a node took them.
+        Permanent
+            If every node refused them as invalid.
+        """
+        ...
+
+    def transfers(self, *, from_height: int, to_height: int) -> list[TokenTransfer]:
+        """Return the transfers of our tokens in a range of heights, both included."""
+        ...
+
+    def balance(self, *, holder: str, asset: str, height: int) -> Atoms:
+        """Return a holder's token balance at a height."""
+        ...
+
+    def executed_orders(self, *, from_sequence: int, at: Snapshot) -> list[ExecutedOrder]:
+        """Return governance orders executed at or below the finalized block, in sequence."""
+        ...
+
+
+class Scheduler(Protocol):
+    """The clock of the epoch jobs."""
+
+    def emit(self, event: str, *, resource: str, payload: dict[str, Json]) -> None:
+        """Emit an event that automations may react to: a hint, never authority."""
+        ...

@@ -1,0 +1,1 @@
+"""Quotes from models: reservation price, spread, skew, ladder."""

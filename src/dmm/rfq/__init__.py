@@ -1,0 +1,1 @@
+"""Firm quotes to counterparties: canonical bytes, pricing."""

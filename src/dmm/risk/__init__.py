@@ -1,0 +1,1 @@
+"""Limits, posture, and the one gate every order passes."""

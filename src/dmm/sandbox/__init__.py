@@ -1,0 +1,1 @@
+"""The local machine: embedded services on loopback."""

@@ -1,0 +1,96 @@
+"""Typed settings, read once: environment (``DMM_…``) over a TOML file over the defaults here.
+
+Only this module reads the environment. Secrets are `SecretStr`: they print as stars.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+"""The checkout (or site-packages' parent); state folders default to a place below it."""
+
+
+class Settings(BaseSettings):
+    """Everything that may differ between machines; see infra/settings.sample.toml."""
+
+    model_config = SettingsConfigDict(env_prefix="DMM_", extra="forbid", frozen=True)
+
+    database_url: SecretStr = Field(
+        default=SecretStr("postgresql://localhost/dmm"),
+        description="Postgres >= 15 with the desk's journal.",
+    )
+    prefect_api_url: str = Field(
+        default="http://127.0.0.1:4200/api", description="Prefect's REST interface."
+    )
+    prefect_api_auth: SecretStr = Field(
+        default=SecretStr(""), description="`user:password` of Prefect's API; empty for none."
+    )
+    evm_rpc_urls: tuple[str, ...] = Field(
+        default=("http://127.0.0.1:8545",), description="Nodes of the EVM chain, best first."
+    )
+    evm_audit_rpc_url: str = Field(
+        default="", description="The auditor's own node; empty means the last of evm_rpc_urls."
+    )
+    evm_chain_id: int = Field(default=31337, gt=0, description="The chain id a node must answer.")
+    evm_fee_gwei_max: int = Field(default=200, gt=0, description="Cap of the fee per gas, in gwei.")
+    evm_tip_gwei: int = Field(default=1, ge=0, description="Tip per gas, in gwei.")
+    signer_socket: Path = Field(
+        default=Path("/run/dmm/settlement.sock"),
+        description="Unix socket of the settlement signer.",
+    )
+    quote_signer_socket: Path = Field(
+        default=Path("/run/dmm/quote.sock"), description="Unix socket of the quote signer."
+    )
+    state_dir: Path = Field(
+        default=PROJECT_ROOT / ".dmm", description="Where embedded services keep their files."
+    )
+    intent_deadline_s: int = Field(
+        default=86_400,
+        ge=60,
+        description="Chain seconds from an epoch's opening until its payments may no longer land.",
+    )
+    lease_s: int = Field(default=30, ge=1, description="How long a driver holds an intent.")
+    dispatch_wait_s_max: float = Field(
+        default=30.0, gt=0, description="How long one sweep of the outbox may wait for finality."
+    )
+    reorg_depth_max: int = Field(
+        default=64, ge=1, description="Blocks the log follower walks back at the most."
+    )
+    epoch_length_s: int = Field(
+        default=60, ge=5, description="Length of the desk's epochs in `dmm up`, seconds."
+    )
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    metrics_port: int = Field(
+        default=0, ge=0, le=65_535, description="Port of /metrics; 0 means off."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the constructor's values, the environment, then the file ``DMM_CONFIG`` names."""
+        path = os.environ.get("DMM_CONFIG")
+        toml = TomlConfigSettingsSource(settings_cls, toml_file=path) if path else None
+        return (init_settings, env_settings, *((toml,) if toml else ()))
+
+
+@functools.cache
+def settings() -> Settings:
+    """Return the process's settings, read on the first call."""
+    return Settings()

@@ -1,0 +1,1 @@
+"""What must happen on chain, and the states it goes through."""

@@ -1,0 +1,1 @@
+"""Rewards, budgets and buybacks."""

@@ -1,0 +1,1 @@
+"""The public namespace of the trading SDK."""

@@ -1,0 +1,1 @@
+"""Quoting algorithms for trading services."""
