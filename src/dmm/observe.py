@@ -112,3 +112,7 @@ def kill_switch(*, killed: bool, reason: str, operator: str) -> None:
 def service(*, name: str, state: str, pid: int | None = None, note: str = "") -> None:
     """Note that an embedded service started, became healthy, stopped or failed."""
     _log.info("service", name=name, state=state, pid=pid, note=note)
+
+
+# Unconfigured, structlog would print to stdout, which belongs to results.
+configure_logging("WARNING")

@@ -13,7 +13,7 @@ from dmm.units.ids import Hash32, Json, content_id
 class FirmQuote:
     """A maker's firm quote: the maker gives `maker_amount` and gets `taker_amount`.
 
-    Addresses are the chain's own text form, assets are symbols that the deployment knows. `expiry_s`
+    Addresses are in the chain's own text form, assets are symbols the deployment knows. `expiry_s`
     ends acceptance and `settle_by_s` ends settlement, both in chain time and inclusive. `nonce` is
     single use per maker, allotted densely. An empty `taker` is refused: every quote is bound.
     """
