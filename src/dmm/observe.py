@@ -91,6 +91,12 @@ def intent_moved(*, intent_id: str, state: str, tx_id: str | None = None) -> Non
     _log.info("intent_moved", intent=intent_id, state=state, tx=tx_id)
 
 
+def intent_refused(*, intent_id: str, reason: str) -> None:
+    """Note that signer or nodes refused an intent's transaction; the driver will ask again."""
+    _INTENTS.labels("refused").inc()
+    _log.warning("intent_refused", intent=intent_id, reason=reason)
+
+
 def job_done(*, job: str, scope: str, epoch: int, status: str, note: str) -> None:
     """Note how an epoch job ended."""
     _JOBS.labels(job, status).inc()
@@ -107,6 +113,11 @@ def kill_switch(*, killed: bool, reason: str, operator: str) -> None:
     """Note that the kill switch was latched or released."""
     _KILLED.set(1 if killed else 0)
     _log.warning("kill_switch", killed=killed, reason=reason, operator=operator)
+
+
+def signed(*, kind: str, subject: str) -> None:
+    """Note a signature that a signer gave: the kind of intent or quote, and its id."""
+    _log.info("signed", kind=kind, subject=subject)
 
 
 def service(*, name: str, state: str, pid: int | None = None, note: str = "") -> None:

@@ -11,8 +11,9 @@ from dmm.governance.policy import Policy
 from dmm.ledger.account import Account
 from dmm.ledger.journal import Posting
 from dmm.market.instrument import Instrument
-from dmm.market.order import Fill
+from dmm.market.order import Fill, Order, OrderReport
 from dmm.market.tape import FeedEvent, TapeReport
+from dmm.market.view import MarketView
 from dmm.quoting.decision import DecisionRecord, SliceSummary
 from dmm.rfq.protocol import FirmQuote, RfqTrade
 from dmm.settlement.epoch import EpochClaim, EpochPlan, EpochRow, Job, JobStatus, RowTable
@@ -55,6 +56,40 @@ class Feed(Protocol):
         TapeFault
             If the content is unusable; the text names file and line.
         """
+        ...
+
+
+class Venue(Protocol):
+    """Where the quoting worker's orders rest.
+
+    The worker calls `advance` with the time of each market event before it applies it, and
+    `observe` after: a paper venue fills from the events, a live one hands over what its stream has
+    brought.
+    """
+
+    @property
+    def name(self) -> str:
+        """Return the venue's name in fills."""
+        ...
+
+    def submit(self, order: Order) -> None:
+        """Send an order; how it fared comes with later reports."""
+        ...
+
+    def cancel(self, client_id: str, *, now_ns: Nanos) -> None:
+        """Send a cancel; the order may still fill until a report says it is gone."""
+        ...
+
+    def cancel_all(self, *, now_ns: Nanos) -> None:
+        """Send cancels for everything that is open."""
+        ...
+
+    def advance(self, now_ns: Nanos, market: MarketView) -> Sequence[OrderReport]:
+        """Return reports due by now, with the market as it was before the event of that time."""
+        ...
+
+    def observe(self, event: FeedEvent, market: MarketView) -> Sequence[OrderReport]:
+        """Return reports that an event caused, with the market after it."""
         ...
 
 
@@ -125,6 +160,13 @@ class QuoteStore(Protocol):
 
     def fills(self, run_id: str, epoch: int | None = None) -> list[Fill]:
         """Return a run's fills by ordinal, hedges included."""
+        ...
+
+    def fix_epoch_inputs(self, run_id: str, epoch: int, body: dict[str, Json]) -> dict[str, Json]:
+        """Record what an epoch is quoted with, once; return what was recorded first.
+
+        A resumed run plays an epoch again with the inputs it had the first time.
+        """
         ...
 
     def close_slice(self, summary: SliceSummary) -> None:
@@ -237,7 +279,7 @@ class LedgerStore(Protocol):
     def post(self, postings: Sequence[Posting]) -> int:
         """Post all or nothing; a source already posted with the same content is skipped.
 
-        Returns the number newly posted.
+        Content is both accounts and the amount, not the time. Returns the number newly posted.
 
         Raises
         ------
@@ -380,6 +422,10 @@ class Store(
 ):
     """The whole journal; use-cases ask for the part they need."""
 
+    def close(self) -> None:
+        """Give connections back; again is a no-op."""
+        ...
+
 
 # -- chains -----------------------------------------------------------------------------------
 
@@ -505,6 +551,37 @@ class QuoteSigner(Protocol):
         ...
 
 
+class BuybackQuoter(Protocol):
+    """A counterparty that sells the treasury what it buys back, by firm quotes it signs itself."""
+
+    def quote(
+        self,
+        *,
+        chain: str,
+        taker: str,
+        cash_asset: str,
+        cash_amount: Atoms,
+        bought_asset: str,
+        deadline_s: int,
+        nonce: int,
+    ) -> tuple[FirmQuote, bytes] | None:
+        """Return a firm quote with the maker's signature, or None when it declines.
+
+        Parameters
+        ----------
+        taker : the treasury's address; the quote is bound to it
+        cash_amount : what the treasury pays, atoms of `cash_asset`, > 0
+        deadline_s : chain time until which the quote must be fillable
+        nonce : the same purchase asks under the same nonce
+
+        Raises
+        ------
+        Retryable
+            If the counterparty cannot be reached.
+        """
+        ...
+
+
 class Chain(Protocol):
     """One chain through one or more nodes."""
 
@@ -563,4 +640,8 @@ class Scheduler(Protocol):
 
     def emit(self, event: str, *, resource: str, payload: dict[str, Json]) -> None:
         """Emit an event that automations may react to: a hint, never authority."""
+        ...
+
+    def prune_runs(self, *, now_ns: Nanos, keep_days: int) -> int:
+        """Delete finished runs that ended more than `keep_days` ago; return how many."""
         ...

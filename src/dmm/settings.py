@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     quote_signer_socket: Path = Field(
         default=Path("/run/dmm/quote.sock"), description="Unix socket of the quote signer."
     )
+    buyback_maker_url: str = Field(
+        default="", description="The market maker asked for buyback quotes, over HTTP."
+    )
     state_dir: Path = Field(
         default=PROJECT_ROOT / ".dmm", description="Where embedded services keep their files."
     )
@@ -70,7 +73,11 @@ class Settings(BaseSettings):
     epoch_length_s: int = Field(
         default=60, ge=5, description="Length of the desk's epochs in `dmm up`, seconds."
     )
-    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    log_level: str = Field(
+        default="INFO",
+        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+        description="Least severe log line that is written.",
+    )
     metrics_port: int = Field(
         default=0, ge=0, le=65_535, description="Port of /metrics; 0 means off."
     )

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from typing import cast
 
 from dmm.units.amount import Atoms, Lots, Ticks, ceil_div, floor_div
+from dmm.units.ids import Json
 
 
 class Side(StrEnum):
@@ -118,3 +120,33 @@ class Instrument:
         a buy credits coins and a sell pays them back.
         """
         return 1 if self.kind is ContractKind.INVERSE else -1
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the metadata as canonical JSON values; decimals travel as text."""
+        return {
+            "symbol": self.symbol,
+            "venue": self.venue,
+            "kind": self.kind.value,
+            "position": [self.position.symbol, self.position.decimals],
+            "cash": [self.cash.symbol, self.cash.decimals],
+            "tick_size": str(self.tick_size),
+            "lot_size": str(self.lot_size),
+            "contract_size": str(self.contract_size),
+            "valid_from_ns": self.valid_from_ns,
+        }
+
+    @classmethod
+    def from_json(cls, body: dict[str, Json]) -> Instrument:
+        """Read what `to_json` wrote."""
+        position, cash = cast("list[list[Json]]", [body["position"], body["cash"]])
+        return cls(
+            symbol=str(body["symbol"]),
+            venue=str(body["venue"]),
+            kind=ContractKind(str(body["kind"])),
+            position=Asset(symbol=str(position[0]), decimals=int(str(position[1]))),
+            cash=Asset(symbol=str(cash[0]), decimals=int(str(cash[1]))),
+            tick_size=Decimal(str(body["tick_size"])),
+            lot_size=Decimal(str(body["lot_size"])),
+            contract_size=Decimal(str(body["contract_size"])),
+            valid_from_ns=int(str(body["valid_from_ns"])),
+        )

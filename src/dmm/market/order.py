@@ -55,3 +55,29 @@ class Fill:
     fee_atoms: Atoms
     filled_at_ns: Nanos
     is_hedge: bool
+
+
+class ReportKind(StrEnum):
+    """What a venue says about an order of ours."""
+
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderReport:
+    """A venue's word on one order.
+
+    For `FILLED`, `size` is the size of this execution and `price` what it was done at; for the
+    other kinds `size` is what will never be filled. `fee_atoms` is in the cash asset, a rebate is
+    negative.
+    """
+
+    client_id: str
+    kind: ReportKind
+    side: Side
+    price: Ticks
+    size: Lots
+    fee_atoms: Atoms
+    at_ns: Nanos

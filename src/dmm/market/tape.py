@@ -56,19 +56,33 @@ class TradePrint:
     trade_id: int
 
 
+WARNINGS_MAX = 20
+"""How many findings a report keeps in words; all of them are counted."""
+
 FeedEvent: TypeAlias = DepthUpdate | BestQuote | TradePrint
 
 
 @dataclass(slots=True, kw_only=True)
 class TapeReport:
-    """What reading a tape counted and found; filled while the tape is read."""
+    """What reading a tape counted and found; filled while the tape is read.
+
+    `messages` counts lines (elements of a JSON array) of any kind. `depth_updates` counts the book
+    states delivered: snapshots, each with the buffered updates folded into it, and live updates.
+    """
 
     messages: int = 0
     depth_updates: int = 0
     best_quotes: int = 0
     trades: int = 0
     snapshots: int = 0
+    folded_into_snapshot: int = 0
+    """Updates recorded before a snapshot that it did not hold yet; delivered as part of it."""
     skipped_before_snapshot: int = 0
+    """Updates that the snapshot held already."""
+    snapshots_skipped: int = 0
+    """Snapshots that came while the book was in sequence, so that nothing was to be repaired."""
+    other_messages: int = 0
+    """Messages of other streams, and trades that are no market trades (liquidation funds)."""
     gaps: int = 0
     truncated_lines: int = 0
     clock_regressions: int = 0
@@ -76,3 +90,4 @@ class TapeReport:
     clock_offset_ms: int = 0
     """Median of received − exchange time; negative when the recorder's clock was behind."""
     warnings: list[str] = field(default_factory=list)
+    """The first findings in words, at most `WARNINGS_MAX`."""

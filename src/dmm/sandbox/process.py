@@ -43,7 +43,7 @@ class Child:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_s_max: float = 10.0
     pipes: bool = False
-    run_as: dict[str, int] = field(default_factory=dict)
+    run_as: dict[str, int | list[int]] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
 
     def spawn(self) -> None:
@@ -54,6 +54,7 @@ class Child:
         ServiceFault
             If the program cannot be started.
         """
+        self._end_earlier()
         die_with_parent = _die_with_parent(self.stop_signal)
         stream = subprocess.PIPE if self.pipes else None
         with self.log_path.open("ab") as log:
@@ -72,7 +73,30 @@ class Child:
                 )
             except OSError as error:
                 raise ServiceFault(f"{self.name} cannot be started: {error}") from error
+        self._pid_path.write_text(f"{self.pid} {_started_at(self.pid)}", encoding="ascii")
         observe.service(name=self.name, state="started", pid=self.pid)
+
+    @property
+    def _pid_path(self) -> Path:
+        return self.log_path.with_suffix(".pid")
+
+    def _end_earlier(self) -> None:
+        """Wait for the child that an earlier, killed owner started here; end it by pid if need be.
+
+        The kernel told it to end when its owner died, so it is usually on its way out.
+        """
+        try:
+            words = self._pid_path.read_text(encoding="ascii").split()
+            pid, started_at = int(words[0]), words[1]
+        except (OSError, ValueError, IndexError):
+            return
+        deadline = time.monotonic() + self.stop_s_max
+        while _started_at(pid) == started_at:
+            if time.monotonic() > deadline:
+                observe.service(name=self.name, state="killed", pid=pid, note="left by an owner")
+                os.kill(pid, signal.SIGKILL)
+                deadline += self.stop_s_max
+            time.sleep(POLL_S)
 
     @property
     def pid(self) -> int:
@@ -130,6 +154,19 @@ class Child:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         observe.service(name=self.name, state="stopped", pid=self.pid)
+
+
+def _started_at(pid: int) -> str:
+    """Return when a live process started, in the kernel's ticks; empty when it is gone.
+
+    With the pid this names a process for good: pids are used again, both together are not.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""
+    state, *rest = fields.rsplit(")", 1)[1].split()
+    return "" if state == "Z" else rest[18]
 
 
 def _die_with_parent(stop_signal: signal.Signals) -> Callable[[], None]:

@@ -98,6 +98,8 @@ class JobStatus(StrEnum):
     """The same plan was recorded before: nothing was done."""
     QUARANTINED = "quarantined"
     """Another plan was recorded before for the same epoch: a person must look."""
+    WAITING = "waiting"
+    """What the plan needs is not there yet: nothing was recorded, asking again is right."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

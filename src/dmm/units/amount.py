@@ -54,3 +54,17 @@ def ceil_div(numerator: int, denominator: int) -> int:
     if denominator <= 0:
         raise ValueError(f"denominator must be positive, got {denominator}")
     return -(-numerator // denominator)
+
+
+def format_atoms(atoms: int, *, decimals: int) -> str:
+    """Return an amount as decimal text without trailing zeros: exact, for people and JSON.
+
+    Parameters
+    ----------
+    atoms : amount in atoms, any sign
+    decimals : decimals of the asset's atom, >= 0
+    """
+    sign = "-" if atoms < 0 else ""
+    whole, fraction = divmod(abs(atoms), 10**decimals)
+    digits = str(fraction).rjust(decimals, "0").rstrip("0") if fraction else ""
+    return f"{sign}{whole}.{digits}" if digits else f"{sign}{whole}"

@@ -110,6 +110,28 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     assert wait_gone(pid)
 
 
+def test_a_child_left_by_a_killed_owner_is_ended_before_the_next_one_starts(
+    tmp_path: Path,
+) -> None:
+    left = child(tmp_path, STUBBORN, stop_s_max=0.3)
+    left.spawn()
+    left.wait_until(lambda: logged(left), timeout_s=10)
+    reaped = left.process
+    assert reaped is not None
+    after = child(tmp_path, SLEEPER, stop_s_max=0.3)
+    after.spawn()
+    assert is_gone(left.pid)
+    after.stop()
+    reaped.wait()
+
+
+def test_a_pid_that_now_belongs_to_another_process_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "sleeper.pid").write_text(f"{os.getpid()} 1", encoding="ascii")
+    one = child(tmp_path, SLEEPER)
+    one.spawn()
+    one.stop()
+
+
 def test_a_port_in_use_is_named() -> None:
     port = free_port()
     with socket.socket() as taken:

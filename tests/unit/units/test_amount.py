@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dmm.units.amount import ceil_div, floor_div
+from dmm.units.amount import ceil_div, floor_div, format_atoms
 from dmm.units.price import price_ceil, price_floor
 from dmm.units.time import NS_PER_S, WEEK_OFFSET_NS, epoch_of
 
@@ -36,3 +38,13 @@ def test_weekly_epochs_begin_on_monday_at_midnight_utc() -> None:
     monday_ns = 1_704_067_200 * NS_PER_S  # 2024-01-01 00:00 UTC was a Monday
     before = epoch_of(monday_ns - 1, length_ns=week_ns, offset_ns=WEEK_OFFSET_NS)
     assert epoch_of(monday_ns, length_ns=week_ns, offset_ns=WEEK_OFFSET_NS) == before + 1
+
+
+@given(WHOLE, st.integers(min_value=0, max_value=30))
+def test_formatted_atoms_read_back_exactly(atoms: int, decimals: int) -> None:
+    text = format_atoms(atoms, decimals=decimals)
+    # Not through Decimal arithmetic: its default context rounds at 28 digits.
+    whole, _, digits = text.lstrip("-").partition(".")
+    read = int(whole) * 10**decimals + int(digits.ljust(decimals, "0") or "0")
+    assert (-read if text.startswith("-") else read) == atoms
+    assert Decimal(text).is_finite()

@@ -1,0 +1,18 @@
+"""Every Monday, per instrument: fit how often orders arrive at which distance (κ and A).
+
+The fit carries its confidence and range; outside the approved band it is held.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+
+from flows.publish import Epoch, RunId, epoch_job, run_name
+
+
+@flow(name="arrival_fit", flow_run_name=run_name)
+async def arrival_fit(run_id: RunId = "", epoch: Epoch = -1) -> dict[str, Any]:
+    """Fit the arrival rates κ and A."""
+    return await epoch_job("arrival_fit", run_id=run_id, epoch=epoch)

@@ -1,0 +1,18 @@
+"""Every 5 minutes, per instrument: re-estimate volatility from the epoch's trades and book.
+
+The estimate is adopted only inside the band that governance approved.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+
+from flows.publish import Epoch, RunId, epoch_job, run_name
+
+
+@flow(name="volatility_recalibration", flow_run_name=run_name)
+async def volatility_recalibration(run_id: RunId = "", epoch: Epoch = -1) -> dict[str, Any]:
+    """Re-estimate volatility."""
+    return await epoch_job("volatility_recalibration", run_id=run_id, epoch=epoch)

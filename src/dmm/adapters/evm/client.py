@@ -1,0 +1,233 @@
+"""The EVM chain through one or more nodes, as `dmm.ports.Chain`.
+
+Whatever decides about money is asked of every configured node at one finalized block hash; unless
+all agree the answer is UNKNOWN, and UNKNOWN opens nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from dmm.adapters.evm.codec import BALANCE_OF, Book, account, calldata, key_call, key_is_used
+from dmm.adapters.evm.fees import GAS_MAX, FeeCaps, fees
+from dmm.adapters.evm.logs import read_orders, read_transfers
+from dmm.adapters.evm.node import Block, NoAnswer, Node, NodeRefused, WrongChain
+from dmm.adapters.evm.verify import acceptance_is_signed
+from dmm.ports import (
+    Answer,
+    Deployment,
+    ExecutedOrder,
+    SignRequest,
+    Snapshot,
+    TokenTransfer,
+    TxView,
+)
+from dmm.rfq.protocol import Acceptance, FirmQuote
+from dmm.settlement.intent import Intent
+from dmm.units.amount import Atoms
+from dmm.units.errors import OutcomeUnknown, Permanent, Retryable, ServiceFault
+
+T = TypeVar("T")
+
+CHAIN = "evm"
+KNOWN_ALREADY = ("already known", "already imported", "known transaction")
+"""What nodes say of bytes they hold: the send is done."""
+
+NONCE_USED = ("nonce too low", "nonce is too low")
+"""The slot is used on that node's chain, perhaps by these very bytes: look them up."""
+
+
+class EvmChain:
+    """One chain; nodes on another chain id are refused."""
+
+    def __init__(
+        self,
+        *,
+        rpc_urls: Sequence[str],
+        chain_id: int,
+        deployments: Mapping[str, Deployment],
+        artefact_dir: Path,
+        fee_gwei_max: int,
+        tip_gwei: int,
+    ) -> None:
+        """Describe the chain; nothing is asked yet.
+
+        Parameters
+        ----------
+        rpc_urls : nodes, best first; with two or more, money decisions need all of them to agree
+        deployments : our contracts by name
+        artefact_dir : folder of the compiled contracts, for the layout of their events
+        fee_gwei_max : cap of the fee per gas
+        tip_gwei : tip per gas of the first attempt
+        """
+        if not rpc_urls:
+            raise ServiceFault("no EVM node is configured: set DMM_EVM_RPC_URLS")
+        self._nodes = [Node(url, chain_id=chain_id) for url in rpc_urls]
+        self._book = Book(chain_id=chain_id, deployments=deployments)
+        self._artefact_dir = artefact_dir
+        self._caps = FeeCaps.from_gwei(fee_max=fee_gwei_max, tip=tip_gwei)
+
+    @property
+    def name(self) -> str:
+        """Return the chain's name in the journal."""
+        return CHAIN
+
+    def snapshot(self) -> Snapshot:
+        """Return one node's head, and the lowest finalized block of the nodes that answer."""
+        views: list[tuple[Block, Block]] = []
+        faults: list[Exception] = []
+        for node in self._nodes:
+            try:
+                views.append((node.block("latest"), node.block("finalized")))
+            except (NoAnswer, NodeRefused) as fault:
+                faults.append(fault)
+        if not views:
+            raise _no_node(faults)
+        head, finalized = min(views, key=lambda view: view[1].height)
+        return Snapshot(
+            chain=CHAIN,
+            head_height=head.height,
+            head_time_s=head.time_s,
+            finalized_height=finalized.height,
+            finalized_hash=finalized.block_hash,
+            finalized_time_s=finalized.time_s,
+        )
+
+    def transaction(self, tx_id: str, *, at: Snapshot) -> TxView:
+        """Look a transaction up on every node; a pending one is ABSENT from the chain."""
+        view = self._agreed(lambda node: _view(node, tx_id, at))
+        return view or TxView(answer=Answer.UNKNOWN)
+
+    def key_state(self, intent: Intent, *, at: Snapshot) -> Answer:
+        """Read the intent's replay key in our contract at the finalized block's hash."""
+        calls = key_call(intent, self._book)
+        at_hash = {"blockHash": at.finalized_hash}
+        words = self._agreed(
+            lambda node: tuple(node.word(call.to, call.data, at_hash) for call in calls)
+        )
+        if words is None:
+            return Answer.UNKNOWN
+        return Answer.FOUND if key_is_used(intent, words) else Answer.ABSENT
+
+    def next_slot(self, signer: str, *, at: Snapshot) -> int | None:
+        """Return the signer's nonce at the finalized block, None unless all nodes agree."""
+        holder = account(signer, what="signer")
+        at_hash = {"blockHash": at.finalized_hash}
+        return self._agreed(
+            lambda node: int(node.call("eth_getTransactionCount", holder, at_hash), 16)
+        )
+
+    def sign_request(self, intent: Intent, *, generation: int, bump: int, slot: int) -> SignRequest:
+        """Build the structured request; fees follow from the bump alone, under the cap."""
+        fee, tip = fees(self._caps, bump=bump)
+        return SignRequest(
+            intent=intent,
+            generation=generation,
+            bump=bump,
+            slot=slot,
+            fee_wei_per_gas_max=fee,
+            tip_wei_per_gas=tip,
+            gas_max=GAS_MAX[intent.kind],
+        )
+
+    def send(self, raw: bytes) -> None:
+        """Hand bytes to every node; one that takes or has them is enough."""
+        taken = False
+        doubts: list[str] = []
+        refusals: list[str] = []
+        for node in self._nodes:
+            try:
+                node.call("eth_sendRawTransaction", "0x" + raw.hex())
+                taken = True
+            except NodeRefused as fault:
+                text = str(fault).lower()
+                if any(words in text for words in KNOWN_ALREADY):
+                    taken = True
+                elif any(words in text for words in NONCE_USED):
+                    doubts.append(f"{node.url}: {fault}")
+                else:
+                    refusals.append(f"{node.url}: {fault}")
+            except NoAnswer as fault:
+                doubts.append(str(fault))
+        if taken:
+            return
+        if doubts:
+            raise OutcomeUnknown(f"sent, but it cannot be told to what end: {'; '.join(doubts)}")
+        raise Permanent(f"every node refused the transaction: {'; '.join(refusals)}")
+
+    def transfers(self, *, from_height: int, to_height: int) -> list[TokenTransfer]:
+        """Return the transfers of our tokens in a range of heights, both included."""
+        return self._first(
+            lambda node: read_transfers(
+                node, self._book, chain=CHAIN, from_height=from_height, to_height=to_height
+            )
+        )
+
+    def balance(self, *, holder: str, asset: str, height: int) -> Atoms:
+        """Return a holder's token balance at a height; nodes forget old heights: `Retryable`."""
+        token, data = self._book.token(asset), calldata(BALANCE_OF, account(holder, what="holder"))
+        return Atoms(self._first(lambda node: node.word(token, data, hex(height))))
+
+    def executed_orders(self, *, from_sequence: int, at: Snapshot) -> list[ExecutedOrder]:
+        """Return governance orders at or below the finalized block; their hash chain is checked."""
+        return self._first(
+            lambda node: read_orders(
+                node,
+                self._book,
+                artefact_dir=self._artefact_dir,
+                chain=CHAIN,
+                from_sequence=from_sequence,
+                at=at,
+            )
+        )
+
+    def verify_acceptance(self, quote: FirmQuote, acceptance: Acceptance, signature: bytes) -> bool:
+        """Tell whether the quote's taker signed this acceptance of this quote."""
+        return acceptance_is_signed(quote, acceptance, signature, book=self._book)
+
+    def _agreed(self, ask: Callable[[Node], T]) -> T | None:
+        """Return what all nodes say alike; None when one is silent or differs."""
+        answers: list[T] = []
+        for node in self._nodes:
+            try:
+                answers.append(ask(node))
+            except (NoAnswer, NodeRefused):
+                return None
+        return answers[0] if all(answer == answers[0] for answer in answers) else None
+
+    def _first(self, ask: Callable[[Node], T]) -> T:
+        """Return the first node's answer that there is; `Retryable` when none answers."""
+        faults: list[Exception] = []
+        for node in self._nodes:
+            try:
+                return ask(node)
+            except (NoAnswer, NodeRefused) as fault:
+                faults.append(fault)
+        raise _no_node(faults)
+
+
+def _no_node(faults: Sequence[Exception]) -> Retryable | ServiceFault:
+    if all(isinstance(fault, WrongChain) for fault in faults):
+        return ServiceFault("; ".join(str(fault) for fault in faults))
+    return Retryable(f"no EVM node answers: {'; '.join(str(fault) for fault in faults)}")
+
+
+def _view(node: Node, tx_id: str, at: Snapshot) -> TxView:
+    """Return a node's view of a transaction; `NoAnswer` when it contradicts the snapshot."""
+    if node.block(hex(at.finalized_height)).block_hash != at.finalized_hash:
+        raise NoAnswer(f"node {node.url} has another block at height {at.finalized_height}")
+    receipt = node.call("eth_getTransactionReceipt", tx_id)
+    if receipt is None:
+        return TxView(answer=Answer.ABSENT)
+    height, block_hash = int(receipt["blockNumber"], 16), str(receipt["blockHash"])
+    if node.block(hex(height)).block_hash != block_hash:
+        raise NoAnswer(f"node {node.url} shows a receipt of a block it has left")
+    return TxView(
+        answer=Answer.FOUND,
+        succeeded=int(receipt["status"], 16) == 1,
+        finalized=height <= at.finalized_height,
+        height=height,
+        block_hash=block_hash,
+    )

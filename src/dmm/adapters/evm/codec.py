@@ -1,0 +1,365 @@
+"""Pure translation between the desk's vocabulary and the contracts' bytes.
+
+Quotes and intents name assets by symbol and contracts by name; a `Book` of deployments turns them
+into addresses. Whoever signs rebuilds the bytes from the intent with the same functions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import assert_never
+
+from eth_abi.abi import encode
+from eth_abi.exceptions import EncodingError
+from eth_utils.address import is_address, to_checksum_address
+from eth_utils.crypto import keccak
+
+from dmm.adapters.evm.eip712 import digest, domain_separator, struct_of
+from dmm.ports import Deployment
+from dmm.rfq.protocol import Acceptance, FirmQuote
+from dmm.settlement.intent import Intent, IntentKind
+from dmm.units.amount import Atoms
+from dmm.units.errors import Permanent
+from dmm.units.ids import Hash32, Json
+
+QUOTE_MEMBERS = {
+    "maker": "address",
+    "signer": "address",
+    "taker": "address",
+    "makerToken": "address",
+    "takerToken": "address",
+    "makerAmount": "uint256",
+    "takerAmount": "uint256",
+    "feeBps": "uint16",
+    "feeRecipient": "address",
+    "expiry": "uint64",
+    "settleBy": "uint64",
+    "nonce": "uint256",
+    "quoteId": "bytes32",
+}
+"""The quote as the contract knows it; tests hold it against the ABI and interface.toml."""
+
+ACCEPTANCE_MEMBERS = {
+    "quoteId": "bytes32",
+    "quoteHash": "bytes32",
+    "amount": "uint256",
+    "recipient": "address",
+}
+"""What a taker signs; `quoteHash` is the struct hash of the whole quote."""
+
+_QUOTE = struct_of("Quote", QUOTE_MEMBERS)
+_ACCEPTANCE = struct_of("Acceptance", ACCEPTANCE_MEMBERS)
+QUOTE_TUPLE = f"({','.join(QUOTE_MEMBERS.values())})"
+ACCEPTANCE_TUPLE = "(bytes32,uint256,address)"
+
+PAY = "pay(bytes32,address,address,uint256,uint256)"
+BUYBACK = f"buyback(bytes32,{QUOTE_TUPLE},bytes,uint256,uint256,bool)"
+FILL = f"fill({QUOTE_TUPLE},bytes,{ACCEPTANCE_TUPLE},bytes)"
+SETTLED = "settled(bytes32)"
+USED_NONCES = "usedNonces(address,uint256)"
+CANCELLED_NONCES = "cancelledNonces(address,uint256)"
+BALANCE_OF = "balanceOf(address)"
+SEQUENCE = "sequence()"
+BLOCK_OF = "blockOf(uint256)"
+
+SETTLEMENT_DOMAIN = ("DMM Settlement", "1")
+SIGNATURE_BYTES = 65
+
+CONTRACT_OF = {
+    IntentKind.REWARD: "treasury",
+    IntentKind.BUYBACK: "treasury",
+    IntentKind.QUOTE: "settlement",
+}
+"""The contract each kind of intent calls."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A call of a contract: its address and calldata."""
+
+    to: str
+    data: bytes
+
+
+class Book:
+    """Our deployments on one chain, by name."""
+
+    def __init__(self, *, chain_id: int, deployments: Mapping[str, Deployment]) -> None:
+        """Take the deployments of one chain; `chain_id` is signed into every quote."""
+        self.chain_id = chain_id
+        self._addresses = {name: deployed.address for name, deployed in deployments.items()}
+
+    def address(self, name: str) -> str:
+        """Return the address of a deployment; `Permanent` names what is not deployed."""
+        try:
+            return to_checksum_address(self._addresses[name])
+        except KeyError:
+            raise Permanent(f"{name} is not deployed on this chain") from None
+
+    def token(self, symbol: str) -> str:
+        """Return a token's address by its symbol."""
+        return self.address(f"token:{symbol}")
+
+    def tokens(self) -> dict[str, str]:
+        """Return symbols by token address, lower case."""
+        return {
+            address.lower(): name.removeprefix("token:")
+            for name, address in self._addresses.items()
+            if name.startswith("token:")
+        }
+
+    def domain(self) -> bytes:
+        """Return the settlement contract's EIP-712 domain."""
+        name, version = SETTLEMENT_DOMAIN
+        return domain_separator(
+            name=name, version=version, chain_id=self.chain_id, contract=self.address("settlement")
+        )
+
+
+def selector(signature: str) -> bytes:
+    """Return the first four bytes of a function signature's hash."""
+    return keccak(text=signature)[:4]
+
+
+def calldata(signature: str, *values: object) -> bytes:
+    """Return a call's bytes.
+
+    Raises
+    ------
+    Permanent
+        If a value does not fit its type.
+    """
+    types = split_types(signature[signature.index("(") + 1 : -1])
+    try:
+        return selector(signature) + encode(types, values)
+    except (EncodingError, TypeError) as error:
+        raise Permanent(f"{signature.partition('(')[0]} cannot be encoded: {error}") from error
+
+
+def split_types(text: str) -> list[str]:
+    """Return the types of an argument list, tuples whole."""
+    parts, depth, start = [], 0, 0
+    for index, char in enumerate(text):
+        depth += (char == "(") - (char == ")")
+        if char == "," and depth == 0:
+            parts.append(text[start:index])
+            start = index + 1
+    return [*parts, text[start:]] if text else []
+
+
+def account(text: str, *, what: str) -> str:
+    """Return an address in checksum form; `Permanent` when it is none, or zero."""
+    if not is_address(text) or int(text, 16) == 0:
+        raise Permanent(f"{what} is no EVM address: {text!r}")
+    return to_checksum_address(text)
+
+
+def quote_values(quote: FirmQuote, book: Book) -> tuple[object, ...]:
+    """Return a quote's members as the contract has them.
+
+    Raises
+    ------
+    Permanent
+        If it is meant for another contract, an asset is not deployed, or an address is none.
+    """
+    if account(quote.contract, what="quote.contract") != book.address("settlement"):
+        raise Permanent(f"the quote is for contract {quote.contract}, not for our settlement")
+    return (
+        account(quote.maker, what="quote.maker"),
+        account(quote.signer, what="quote.signer"),
+        account(quote.taker, what="quote.taker"),
+        book.token(quote.maker_asset),
+        book.token(quote.taker_asset),
+        quote.maker_amount,
+        quote.taker_amount,
+        quote.fee_bps,
+        account(quote.fee_recipient, what="quote.fee_recipient"),
+        quote.expiry_s,
+        quote.settle_by_s,
+        quote.nonce,
+        quote.quote_id,
+    )
+
+
+def quote_hash(quote: FirmQuote, book: Book) -> bytes:
+    """Return the struct hash of a quote."""
+    return _QUOTE.hash(quote_values(quote, book))
+
+
+def quote_digest(quote: FirmQuote, book: Book) -> bytes:
+    """Return what the maker signs."""
+    return digest(domain=book.domain(), struct_hash=quote_hash(quote, book))
+
+
+def acceptance_digest(acceptance: Acceptance, quote: FirmQuote, book: Book) -> bytes:
+    """Return what the taker signs: the acceptance together with the hash of the whole quote."""
+    values = (
+        acceptance.quote_id,
+        quote_hash(quote, book),
+        acceptance.amount,
+        account(acceptance.recipient, what="acceptance.recipient"),
+    )
+    return digest(domain=book.domain(), struct_hash=_ACCEPTANCE.hash(values))
+
+
+def call_of(intent: Intent, book: Book) -> Call:
+    """Return the call that pays an intent; the same intent always gives the same bytes.
+
+    Raises
+    ------
+    Permanent
+        If the intent names another contract, or its inputs are not what its kind needs.
+    """
+    if intent.contract != CONTRACT_OF[intent.kind]:
+        raise Permanent(f"a {intent.kind} intent calls no contract {intent.contract!r}")
+    match intent.kind:
+        case IntentKind.REWARD:
+            data = _pay(intent, book)
+        case IntentKind.BUYBACK:
+            data = _buyback(intent, book)
+        case IntentKind.QUOTE:
+            data = _fill(intent, book)
+        case never:
+            assert_never(never)
+    return Call(to=book.address(intent.contract), data=data)
+
+
+def key_call(intent: Intent, book: Book) -> tuple[Call, ...]:
+    """Return the views that tell whether an intent's replay key is used; see `key_is_used`."""
+    if intent.kind is not IntentKind.QUOTE:
+        return (Call(to=book.address("treasury"), data=calldata(SETTLED, intent.intent_id)),)
+    maker = account(intent.scope, what="the quote intent's scope")
+    word = intent.ordinal >> 8
+    return tuple(
+        Call(to=book.address("settlement"), data=calldata(view, maker, word))
+        for view in (USED_NONCES, CANCELLED_NONCES)
+    )
+
+
+def key_is_used(intent: Intent, words: tuple[int, ...]) -> bool:
+    """Tell from the views' words whether the intent was paid; a cancelled nonce never was."""
+    if intent.kind is not IntentKind.QUOTE:
+        return words[0] != 0
+    used, cancelled = words
+    return bool((used & ~cancelled) >> (intent.ordinal & 255) & 1)
+
+
+def order_head(
+    *,
+    chain_id: int,
+    contract: str,
+    sequence: int,
+    family: bytes,
+    previous_head: bytes,
+    body: bytes,
+    expiry_s: int,
+) -> Hash32:
+    """Return the head that an executed order makes, as the governor log computes it.
+
+    Parameters
+    ----------
+    family : 32 bytes, ASCII padded with zeros
+    """
+    types = ("uint256", "address", "uint256", "bytes32", "uint64", "bytes")
+    values = (chain_id, contract, sequence, family, expiry_s, body)
+    link = hashlib.sha256(encode(types, values)).digest()
+    return Hash32(hashlib.sha256(previous_head + link).digest())
+
+
+def _pay(intent: Intent, book: Book) -> bytes:
+    if intent.inputs:
+        raise Permanent(f"a reward carries no inputs, got {sorted(intent.inputs)}")
+    return calldata(
+        PAY,
+        intent.intent_id,
+        book.token(intent.asset),
+        account(intent.recipient, what="the reward's recipient"),
+        intent.amount,
+        intent.deadline_s,
+    )
+
+
+def _buyback(intent: Intent, book: Book) -> bytes:
+    quote = _quote_of(intent)
+    _require_same("taker", account(quote.taker, what="quote.taker"), book.address("treasury"))
+    _require_same("asset", quote.taker_asset, intent.asset)
+    _require_same("amount", quote.taker_amount, intent.amount)
+    min_out, burn = intent.inputs.get("min_out"), intent.inputs.get("burn")
+    if not isinstance(min_out, int) or isinstance(min_out, bool) or min_out <= 0:
+        raise Permanent(f"buyback.min_out must be an integer > 0, got {min_out!r}")
+    if not isinstance(burn, bool):
+        raise Permanent(f"buyback.burn must be true or false, got {burn!r}")
+    return calldata(
+        BUYBACK,
+        intent.intent_id,
+        quote_values(quote, book),
+        _signature(intent.inputs, "maker_signature"),
+        intent.deadline_s,
+        min_out,
+        burn,
+    )
+
+
+def _fill(intent: Intent, book: Book) -> bytes:
+    quote, acceptance = _quote_of(intent), acceptance_of(intent.inputs.get("acceptance"))
+    _require_same("maker", quote.maker, intent.scope)
+    _require_same("nonce", quote.nonce, intent.ordinal)
+    _require_same("asset", quote.maker_asset, intent.asset)
+    _require_same("amount", quote.maker_amount, intent.amount)
+    _require_same("deadline", quote.settle_by_s, intent.deadline_s)
+    _require_same("quote_id", acceptance.quote_id, quote.quote_id)
+    _require_same("recipient", acceptance.recipient, intent.recipient)
+    return calldata(
+        FILL,
+        quote_values(quote, book),
+        _signature(intent.inputs, "maker_signature"),
+        (
+            acceptance.quote_id,
+            acceptance.amount,
+            account(acceptance.recipient, what="acceptance.recipient"),
+        ),
+        _signature(intent.inputs, "taker_signature"),
+    )
+
+
+def _require_same(name: str, quoted: object, intended: object) -> None:
+    if quoted != intended:
+        raise Permanent(f"quote and intent differ in {name}: {quoted!r} is not {intended!r}")
+
+
+def _quote_of(intent: Intent) -> FirmQuote:
+    body = intent.inputs.get("quote")
+    if not isinstance(body, dict):
+        raise Permanent(f"a {intent.kind} intent carries its quote, got {body!r}")
+    return FirmQuote.from_json(body)
+
+
+def acceptance_of(body: Json) -> Acceptance:
+    """Read an acceptance from an intent's inputs; `Permanent` names what is wrong."""
+    names = {"quote_id", "amount", "recipient"}
+    if not isinstance(body, dict) or set(body) != names:
+        raise Permanent(f"an acceptance holds {sorted(names)}, got {body!r}")
+    quote_id, amount, recipient = body["quote_id"], body["amount"], body["recipient"]
+    if not isinstance(amount, int) or isinstance(amount, bool) or not isinstance(recipient, str):
+        raise Permanent(f"an acceptance's amount and recipient are unreadable: {body!r}")
+    return Acceptance(
+        quote_id=Hash32(_bytes(quote_id, what="acceptance.quote_id", length=32)),
+        amount=Atoms(amount),
+        recipient=recipient,
+    )
+
+
+def _signature(inputs: Mapping[str, Json], name: str) -> bytes:
+    return _bytes(inputs.get(name), what=name, length=SIGNATURE_BYTES)
+
+
+def _bytes(value: Json, *, what: str, length: int) -> bytes:
+    try:
+        content = bytes.fromhex(value.removeprefix("0x")) if isinstance(value, str) else b""
+    except ValueError:
+        content = b""
+    if len(content) != length:
+        raise Permanent(f"{what} must be {length} bytes in hex, got {value!r}")
+    return content

@@ -1,0 +1,119 @@
+"""Keys and signatures: for the signer processes and local DEMO actors, for nobody else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from coincurve import PrivateKey
+from eth_account import Account
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
+from eth_utils.crypto import keccak
+
+from dmm.adapters.evm.codec import Book, acceptance_digest, call_of, quote_digest
+from dmm.adapters.evm.verify import address_of
+from dmm.ports import SignedTx, SignRequest
+from dmm.rfq.protocol import Acceptance, FirmQuote
+from dmm.units.amount import Atoms
+from dmm.units.errors import Permanent, ServiceFault
+
+KEYSTORE_WORK = 4_096
+"""scrypt's cost for keystores written here: their passwords are random, not remembered."""
+
+
+class Key:
+    """A private key in memory; it prints as its address."""
+
+    def __init__(self, secret: bytes) -> None:
+        """Take 32 secret bytes, a valid secp256k1 scalar."""
+        self._key = PrivateKey(secret)
+        self.address = address_of(self._key.public_key)
+
+    def __repr__(self) -> str:
+        return f"Key({self.address})"
+
+    def sign_digest(self, digest: bytes) -> bytes:
+        """Return r ‖ s ‖ v (27 or 28), s in the lower half, over 32 bytes."""
+        signature = self._key.sign_recoverable(digest, hasher=None)
+        return signature[:64] + bytes([signature[64] + 27])
+
+    def sign_transaction(self, fields: dict[str, object]) -> bytes:
+        """Return the raw bytes of a signed EIP-1559 transaction."""
+        unsigned = TypedTransaction.from_dict(fields | {"type": 2})
+        signature = self._key.sign_recoverable(unsigned.hash(), hasher=None)
+        signed = unsigned.as_dict() | {
+            "v": signature[64],
+            "r": int.from_bytes(signature[:32], "big"),
+            "s": int.from_bytes(signature[32:64], "big"),
+        }
+        return bytes(TypedTransaction.from_dict(signed).encode())
+
+    def keystore(self, password: str) -> dict[str, object]:
+        """Return the key encrypted as a version 3 keystore."""
+        return dict(
+            Account.encrypt(self._key.secret, password, kdf="scrypt", iterations=KEYSTORE_WORK)
+        )
+
+
+def load_key(keystore: Path, password_file: Path) -> Key:
+    """Decrypt a version 3 keystore.
+
+    Raises
+    ------
+    ServiceFault
+        If a file is missing, open to other accounts, or the password does not fit.
+    """
+    for path in (keystore, password_file):
+        if not path.is_file():
+            raise ServiceFault(f"{path} is missing: the signer cannot start without it")
+        if path.stat().st_mode & 0o077:
+            raise ServiceFault(f"{path} can be read by other accounts: chmod 600 it")
+    try:
+        body = json.loads(keystore.read_text(encoding="utf-8"))
+        secret = Account.decrypt(body, password_file.read_text(encoding="utf-8").strip())
+    except (ValueError, KeyError, TypeError, NotImplementedError) as error:
+        raise ServiceFault(f"{keystore} cannot be decrypted: {error}") from error
+    return Key(bytes(secret))
+
+
+def sign_settlement(request: SignRequest, *, key: Key, book: Book) -> SignedTx:
+    """Rebuild the transaction from its intent and sign it.
+
+    Raises
+    ------
+    Permanent
+        If the intent cannot be turned into a call, or the fees contradict each other.
+    """
+    if not 0 <= request.tip_wei_per_gas <= request.fee_wei_per_gas_max:
+        raise Permanent(
+            f"tip {request.tip_wei_per_gas} lies above the fee {request.fee_wei_per_gas_max}"
+        )
+    call = call_of(request.intent, book)
+    raw = key.sign_transaction(
+        {
+            "chainId": book.chain_id,
+            "nonce": request.slot,
+            "maxFeePerGas": request.fee_wei_per_gas_max,
+            "maxPriorityFeePerGas": request.tip_wei_per_gas,
+            "gas": request.gas_max,
+            "to": call.to,
+            "value": 0,
+            "data": call.data,
+        }
+    )
+    return SignedTx(
+        tx_id="0x" + keccak(raw).hex(),
+        raw=raw,
+        signer=key.address,
+        fee_atoms_max=Atoms(request.gas_max * request.fee_wei_per_gas_max),
+    )
+
+
+def sign_quote(quote: FirmQuote, *, key: Key, book: Book) -> bytes:
+    """Sign a firm quote as its maker or the maker's delegate."""
+    return key.sign_digest(quote_digest(quote, book))
+
+
+def sign_acceptance(acceptance: Acceptance, quote: FirmQuote, *, key: Key, book: Book) -> bytes:
+    """Sign an acceptance as the quote's taker."""
+    return key.sign_digest(acceptance_digest(acceptance, quote, book))

@@ -1,0 +1,1 @@
+"""Other market makers, asked over HTTP."""

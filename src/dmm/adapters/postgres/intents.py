@@ -1,0 +1,235 @@
+"""Intents: how they enter the journal, who works on them, how they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from dmm.adapters.postgres.runs import Part
+from dmm.adapters.postgres.session import Cursor
+from dmm.settlement.intent import Attempt, AttemptState, Claimed, Intent, IntentKind, IntentState
+from dmm.settlement.lifecycle import Fenced
+from dmm.units.amount import Atoms
+from dmm.units.errors import InvariantBroken
+from dmm.units.ids import Hash32
+
+_CONTENT = """i.kind, i.chain, i.contract, i.vault, i.scope, i.epoch, i.ordinal, i.asset,
+i.recipient, i.amount, i.deadline_s, i.inputs, i.supersedes, i.intent_id, i.content_hash"""
+
+# Leases live on the database's clock: workers' clocks may differ by more than a lease.
+# S608: only the list of columns above is joined in, never a value.
+_CLAIM = (
+    """WITH due AS (
+  SELECT intent_id FROM intent
+  WHERE chain = %(chain)s AND state IN ('READY', 'IN_FLIGHT', 'CONFIRMED')
+    AND due_at <= clock_timestamp()
+    AND (lease_until IS NULL OR lease_until <= clock_timestamp())
+  ORDER BY due_at, recorded_no LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
+UPDATE intent i SET fence = i.fence + 1, lease_owner = %(owner)s,
+  lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
+FROM due WHERE i.intent_id = due.intent_id
+RETURNING """  # noqa: S608
+    + _CONTENT
+    + ", i.state, i.generation, i.fence"
+)
+
+
+class Intents(Part):
+    """Implements the claims and listings of `ports.IntentStore`."""
+
+    def claim_due(self, *, chain: str, owner: str, lease_s: int) -> Claimed | None:
+        """Lease the open intent that is due longest, raising its fence; None when none is due.
+
+        Raises
+        ------
+        InvariantBroken
+            If the stored content does not give the id and hash it was recorded under.
+        """
+        return self._session.transact(lambda cursor: _claim(cursor, chain, owner, lease_s))
+
+    def release(self, claimed: Claimed, *, due_in_s: float) -> None:
+        """Give the lease back; the intent is due again after `due_in_s`."""
+        self._session.transact(lambda cursor: _release(cursor, claimed, due_in_s))
+
+    def intents(self, run_id: str | None = None) -> list[tuple[Intent, IntentState]]:
+        """Return intents with their state in the order recorded, of one run's epochs or of all."""
+        return self._session.transact(lambda cursor: _intents(cursor, run_id))
+
+    def final_transactions(self, chain: str) -> list[tuple[Intent, str, int]]:
+        """Return (intent, tx id, height) of every intent final on a chain, by height.
+
+        The tx id is empty for an intent that was adopted: its key was used by a transaction that
+        the journal does not know.
+        """
+        return self._session.transact(lambda cursor: _final_transactions(cursor, chain))
+
+
+def insert_intents(cursor: Cursor, run_id: str, intents: Sequence[Intent]) -> None:
+    """Insert intents as READY; one already there is left as it is."""
+    cursor.executemany(
+        """INSERT INTO intent (intent_id, run_id, content_hash, kind, chain, contract, vault, scope,
+                               epoch, ordinal, asset, recipient, amount, deadline_s, inputs,
+                               supersedes)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+           ON CONFLICT (intent_id) DO NOTHING""",
+        [
+            (
+                intent.intent_id,
+                run_id,
+                intent.content_hash,
+                intent.kind.value,
+                intent.chain,
+                intent.contract,
+                intent.vault,
+                intent.scope,
+                intent.epoch,
+                intent.ordinal,
+                intent.asset,
+                intent.recipient,
+                intent.amount,
+                intent.deadline_s,
+                Jsonb(intent.inputs),
+                intent.supersedes,
+            )
+            for intent in intents
+        ],
+    )
+
+
+def quarantine_intents(cursor: Cursor, intents: Sequence[Intent], *, reason: str) -> None:
+    """Quarantine those that are open, and fence whoever works on them."""
+    cursor.execute(
+        """UPDATE intent SET state = 'QUARANTINED', quarantine_reason = %s, fence = fence + 1,
+             lease_owner = NULL, lease_until = NULL
+           WHERE intent_id = ANY(%s) AND state IN ('READY', 'IN_FLIGHT', 'CONFIRMED')""",
+        [reason, [intent.intent_id for intent in intents]],
+    )
+
+
+def held(cursor: Cursor, claimed: Claimed) -> tuple[IntentState, int]:
+    """Lock a claimed intent; return its state and generation as they are now.
+
+    Raises
+    ------
+    Fenced
+        If another worker took the intent over, or the lease was given back.
+    """
+    cursor.execute(
+        """SELECT state, generation FROM intent
+           WHERE intent_id = %s AND fence = %s AND lease_owner = %s FOR NO KEY UPDATE""",
+        [claimed.intent.intent_id, claimed.fence, claimed.owner],
+    )
+    row = cursor.fetchone()
+    if row is None:
+        raise Fenced(
+            f"intent {claimed.intent.intent_id.hex()}: fence {claimed.fence} of {claimed.owner} no "
+            "longer holds; claim again"
+        )
+    return IntentState(row[0]), row[1]
+
+
+def _claim(cursor: Cursor, chain: str, owner: str, lease_s: int) -> Claimed | None:
+    cursor.execute(_CLAIM, {"chain": chain, "owner": owner, "lease_s": lease_s})
+    row = cursor.fetchone()
+    if row is None:
+        return None
+    *content, state, generation, fence = row
+    intent = _intent(content)
+    return Claimed(
+        intent=intent,
+        state=IntentState(state),
+        generation=generation,
+        fence=fence,
+        owner=owner,
+        attempts=_live_attempts(cursor, intent.intent_id),
+    )
+
+
+def _live_attempts(cursor: Cursor, intent_id: Hash32) -> tuple[Attempt, ...]:
+    cursor.execute(
+        """SELECT a.tx_id, a.intent_id, a.generation, a.bump, a.chain, a.signer, a.slot, a.raw,
+                  a.fee_atoms_max, a.state, a.landed_height, a.landed_block
+           FROM attempt a JOIN slot_claim s USING (chain, signer, slot)
+           WHERE a.intent_id = %s AND s.retired_height IS NULL ORDER BY a.stored_no""",
+        [intent_id],
+    )
+    return tuple(_attempt(row) for row in cursor)
+
+
+def _release(cursor: Cursor, claimed: Claimed, due_in_s: float) -> None:
+    held(cursor, claimed)
+    cursor.execute(
+        """UPDATE intent SET lease_owner = NULL, lease_until = NULL,
+             due_at = clock_timestamp() + make_interval(secs => %s)
+           WHERE intent_id = %s""",
+        [due_in_s, claimed.intent.intent_id],
+    )
+
+
+def _intents(cursor: Cursor, run_id: str | None) -> list[tuple[Intent, IntentState]]:
+    cursor.execute(
+        "SELECT "  # noqa: S608
+        + _CONTENT
+        + """, i.state FROM intent i
+             WHERE %(run_id)s::text IS NULL OR i.run_id = %(run_id)s ORDER BY i.recorded_no""",
+        {"run_id": run_id},
+    )
+    return [(_intent(content), IntentState(state)) for *content, state in cursor]
+
+
+def _final_transactions(cursor: Cursor, chain: str) -> list[tuple[Intent, str, int]]:
+    cursor.execute(
+        "SELECT "  # noqa: S608
+        + _CONTENT
+        + """, coalesce(i.final_tx_id, ''), i.closed_height FROM intent i
+             WHERE i.chain = %s AND i.state = 'FINAL' ORDER BY i.closed_height, i.recorded_no""",
+        [chain],
+    )
+    return [(_intent(content), tx_id, height) for *content, tx_id, height in cursor]
+
+
+def _intent(content: Sequence[Any]) -> Intent:
+    kind, chain, contract, vault, scope, epoch, ordinal, asset, *rest = content
+    recipient, amount, deadline_s, inputs, supersedes, intent_id, content_hash = rest
+    intent = Intent(
+        kind=IntentKind(kind),
+        chain=chain,
+        contract=contract,
+        vault=vault,
+        scope=scope,
+        epoch=epoch,
+        ordinal=ordinal,
+        asset=asset,
+        recipient=recipient,
+        amount=Atoms(amount),
+        deadline_s=deadline_s,
+        inputs=inputs,
+        supersedes=None if supersedes is None else Hash32(supersedes),
+    )
+    if (intent.intent_id, intent.content_hash) != (intent_id, content_hash):
+        raise InvariantBroken(
+            f"intent {intent_id.hex()}: its stored content gives another id or hash; restore the "
+            "journal from a backup"
+        )
+    return intent
+
+
+def _attempt(row: tuple[Any, ...]) -> Attempt:
+    tx_id, intent_id, generation, bump, chain, signer, slot, raw, *rest = row
+    fee_atoms_max, state, landed_height, landed_block = rest
+    return Attempt(
+        tx_id=tx_id,
+        intent_id=Hash32(intent_id),
+        generation=generation,
+        bump=bump,
+        chain=chain,
+        signer=signer,
+        slot=slot,
+        raw=raw,
+        fee_atoms_max=fee_atoms_max,
+        state=AttemptState(state),
+        landed_height=landed_height,
+        landed_block=landed_block,
+    )

@@ -1,0 +1,1 @@
+"""One module per version of the schema, its statements beside it as SQL."""

@@ -1,0 +1,84 @@
+"""What a signer refuses before it looks at its key."""
+
+from __future__ import annotations
+
+from dmm.adapters.signers.policy import SignerPolicy
+from dmm.ports import SignRequest
+from dmm.rfq.protocol import FirmQuote
+from dmm.settlement.intent import IntentKind
+from dmm.units.errors import Permanent
+
+SETTLEMENT_CONTRACTS = {
+    IntentKind.REWARD: "treasury",
+    IntentKind.BUYBACK: "treasury",
+    IntentKind.QUOTE: "settlement",
+}
+"""The one contract each kind of intent may call; the function follows from the kind."""
+
+CLOCK_SLACK_S = 15
+"""How far the chain's clock, by which quotes expire, may run ahead of the signer's own."""
+
+
+def check_settlement(request: SignRequest, policy: SignerPolicy) -> None:
+    """Refuse a settlement outside the allow-list and the caps of one signature.
+
+    Raises
+    ------
+    Permanent
+        The text names the first violation and its limit.
+    """
+    intent = request.intent
+    wanted = SETTLEMENT_CONTRACTS[intent.kind]
+    if intent.chain != policy.chain:
+        raise Permanent(f"chain {intent.chain!r} is not allowed, only {policy.chain!r}")
+    if intent.contract != wanted or wanted not in policy.contracts:
+        raise Permanent(f"contract {intent.contract!r} is not allowed for a {intent.kind} intent")
+    if request.slot < 0 or request.bump < 0:
+        raise Permanent(f"slot {request.slot} and bump {request.bump} must be >= 0")
+    if request.fee_wei_per_gas_max > policy.fee_wei_per_gas_max:
+        raise Permanent(
+            f"fee {request.fee_wei_per_gas_max} wei per gas exceeds {policy.fee_wei_per_gas_max}"
+        )
+    if request.gas_max > policy.gas_max:
+        raise Permanent(f"gas {request.gas_max} exceeds {policy.gas_max}")
+    _check_amount(intent.asset, intent.amount, policy)
+
+
+def check_quote(quote: FirmQuote, policy: SignerPolicy, *, signer: str, now_s: int) -> None:
+    """Refuse a quote outside the allow-list, the notional caps and the longest lifetimes.
+
+    Parameters
+    ----------
+    signer : address of the key that would sign
+    now_s : the signer's own clock, seconds since 1970 UTC
+
+    Raises
+    ------
+    Permanent
+        The text names the first violation and its limit.
+    """
+    if quote.chain != policy.chain:
+        raise Permanent(f"chain {quote.chain!r} is not allowed, only {policy.chain!r}")
+    for name, got, wanted in (
+        ("contract", quote.contract, policy.contracts.get("settlement", "")),
+        ("maker", quote.maker, policy.maker),
+        ("signer", quote.signer, signer),
+    ):
+        if got.lower() != wanted.lower():
+            raise Permanent(f"{name} {got} is not allowed, only {wanted}")
+    if quote.expiry_s > now_s + policy.ttl_s_max + CLOCK_SLACK_S:
+        raise Permanent(f"the quote lives until {quote.expiry_s}, {policy.ttl_s_max} s are allowed")
+    if quote.settle_by_s > now_s + policy.settle_s_max + CLOCK_SLACK_S:
+        raise Permanent(
+            f"the quote settles until {quote.settle_by_s}, {policy.settle_s_max} s are allowed"
+        )
+    _check_amount(quote.maker_asset, quote.maker_amount, policy)
+    _check_amount(quote.taker_asset, quote.taker_amount, policy)
+
+
+def _check_amount(asset: str, amount: int, policy: SignerPolicy) -> None:
+    cap = policy.caps.get(asset)
+    if cap is None:
+        raise Permanent(f"asset {asset!r} has no cap: it is not allowed")
+    if not 0 < amount <= cap.each_atoms:
+        raise Permanent(f"{amount} atoms of {asset} are outside [1, {cap.each_atoms}]")

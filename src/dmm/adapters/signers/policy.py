@@ -1,0 +1,114 @@
+"""What a signer may sign at the most: read from a file of its own, once, at its start."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dmm.units.errors import ServiceFault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cap:
+    """Atoms of one asset in one signature, and in one day of signatures."""
+
+    each_atoms: int
+    day_atoms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignerPolicy:
+    """One signer's allow-list and caps.
+
+    `contracts` holds the deployments the signer may name, by name. An asset without a cap is
+    refused. `settle_s_max` and `ttl_s_max` bound how far ahead a quote may reach.
+    """
+
+    chain: str
+    chain_id: int
+    maker: str
+    contracts: Mapping[str, str]
+    caps: Mapping[str, Cap]
+    fee_wei_per_gas_max: int
+    gas_max: int
+    ttl_s_max: int
+    settle_s_max: int
+
+
+def read_policy(path: Path) -> SignerPolicy:
+    """Read a policy.
+
+    ::
+
+        chain = "evm"
+        chain_id = 31337
+        maker = "0x…"               # owner of the inventory that quotes give
+        fee_wei_per_gas_max = 200000000000
+        gas_max = 400000
+        ttl_s_max = 60
+        settle_s_max = 86400
+        [contracts]
+        settlement = "0x…"
+        "token:DCT" = "0x…"
+        [caps.DCT]
+        each_atoms = "1000000000000"  # text, because TOML integers end at 2^63
+        day_atoms = "5000000000000"
+
+    Raises
+    ------
+    ServiceFault
+        If the file is missing, or anything in it is missing, unknown or of another kind.
+    """
+    try:
+        body = tomllib.loads(path.read_text(encoding="utf-8"))
+        unknown = set(body) - set(SignerPolicy.__dataclass_fields__)
+        if unknown:
+            raise ServiceFault(f"signer policy {path} holds unknown {sorted(unknown)}")
+        return _policy(body)
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ServiceFault(f"signer policy {path} is missing or unreadable: {error!r}") from error
+
+
+def format_policy(policy: SignerPolicy) -> str:
+    """Return a policy as the text that `read_policy` reads."""
+    lines = [f'chain = "{policy.chain}"', f'maker = "{policy.maker}"']
+    lines += [f"{name} = {getattr(policy, name)}" for name in _NUMBERS]
+    lines += ["[contracts]"]
+    lines += [f'"{name}" = "{address}"' for name, address in sorted(policy.contracts.items())]
+    for asset, cap in sorted(policy.caps.items()):
+        lines += [
+            f'[caps."{asset}"]',
+            f'each_atoms = "{cap.each_atoms}"',
+            f'day_atoms = "{cap.day_atoms}"',
+        ]
+    return "\n".join(lines) + "\n"
+
+
+_NUMBERS = ("chain_id", "fee_wei_per_gas_max", "gas_max", "ttl_s_max", "settle_s_max")
+
+
+def _policy(body: dict[str, Any]) -> SignerPolicy:
+    return SignerPolicy(
+        chain=str(body["chain"]),
+        chain_id=_whole(body["chain_id"]),
+        maker=str(body["maker"]),
+        contracts={name: str(address) for name, address in body["contracts"].items()},
+        caps={
+            asset: Cap(each_atoms=_whole(cap["each_atoms"]), day_atoms=_whole(cap["day_atoms"]))
+            for asset, cap in body["caps"].items()
+        },
+        fee_wei_per_gas_max=_whole(body["fee_wei_per_gas_max"]),
+        gas_max=_whole(body["gas_max"]),
+        ttl_s_max=_whole(body["ttl_s_max"]),
+        settle_s_max=_whole(body["settle_s_max"]),
+    )
+
+
+def _whole(value: Any) -> int:
+    number = int(value) if isinstance(value, str) else value
+    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+        raise ValueError(f"expected a whole number >= 0, got {value!r}")
+    return number

@@ -1,0 +1,293 @@
+"""The composition root: who is wired to whom, and nowhere else.
+
+A `Desk` holds one adapter per port, each made when it is first asked for. Flows call `run_job` and
+`apply_order`, which hand the desk's ports to the use-case of a job.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+from dmm import observe
+from dmm.market.instrument import Instrument
+from dmm.settings import PROJECT_ROOT, Settings, settings
+from dmm.settlement.epoch import Job, JobOutcome
+from dmm.units.errors import UsageFault
+
+if TYPE_CHECKING:
+    from dmm.ports import (
+        BuybackQuoter,
+        Chain,
+        Clock,
+        ControlStore,
+        QuoteSigner,
+        Run,
+        Scheduler,
+        Signer,
+        Store,
+    )
+    from dmm.units.ids import Json
+
+ARTEFACT_DIR = PROJECT_ROOT / "contracts" / "evm" / "build"
+CHAIN = "evm"
+"""The home chain: the one the desk settles on and governance executes on."""
+
+
+class Desk:
+    """The desk's ports, wired by settings."""
+
+    def __init__(self, config: Settings) -> None:
+        self.settings = config
+
+    @functools.cached_property
+    def clock(self) -> Clock:
+        """Return the machine's clock."""
+        from dmm.adapters.clock import SystemClock
+
+        return SystemClock()
+
+    @functools.cached_property
+    def store(self) -> Store:
+        """Return the journal in Postgres."""
+        from dmm.adapters.postgres.store import PostgresStore
+
+        return PostgresStore(self.settings.database_url.get_secret_value())
+
+    @functools.cached_property
+    def chain(self) -> Chain:
+        """Return the chain through the desk's nodes."""
+        return self._evm(self.settings.evm_rpc_urls)
+
+    @functools.cached_property
+    def audit_chain(self) -> Chain:
+        """Return the auditor's own connection to the chain."""
+        return self._evm((self.settings.evm_audit_rpc_url or self.settings.evm_rpc_urls[-1],))
+
+    @functools.cached_property
+    def signer(self) -> Signer:
+        """Return the settlement signer, another process."""
+        from dmm.adapters.signers.socket import SocketSigner
+
+        return SocketSigner(self.settings.signer_socket)
+
+    @functools.cached_property
+    def quote_signer(self) -> QuoteSigner:
+        """Return the quote signer, another process."""
+        from dmm.adapters.signers.socket import SocketQuoteSigner
+
+        return SocketQuoteSigner(self.settings.quote_signer_socket)
+
+    @functools.cached_property
+    def buyback_quoter(self) -> BuybackQuoter:
+        """Return who sells the desk its token back."""
+        from dmm.adapters.makers.http import HttpMaker
+
+        if not self.settings.buyback_maker_url:
+            raise UsageFault("no market maker for buybacks is known: set DMM_BUYBACK_MAKER_URL")
+        return HttpMaker(self.settings.buyback_maker_url)
+
+    @functools.cached_property
+    def scheduler(self) -> Scheduler:
+        """Return Prefect's REST interface."""
+        from dmm.adapters.scheduler.prefect import PrefectScheduler
+
+        return PrefectScheduler(
+            self.settings.prefect_api_url, self.settings.prefect_api_auth.get_secret_value()
+        )
+
+    @property
+    def owner(self) -> str:
+        """Return the name under which this process leases work."""
+        return f"pid-{os.getpid()}"
+
+    def instrument(self, run: Run) -> Instrument:
+        """Return what a run trades."""
+        return Instrument.from_json(cast("dict[str, Json]", run.spec["instrument"]))
+
+    def _evm(self, urls: tuple[str, ...]) -> Chain:
+        from dmm.adapters.evm.client import EvmChain
+
+        return EvmChain(
+            rpc_urls=urls,
+            chain_id=self.settings.evm_chain_id,
+            deployments=self.store.deployments(CHAIN),
+            artefact_dir=ARTEFACT_DIR,
+            fee_gwei_max=self.settings.evm_fee_gwei_max,
+            tip_gwei=self.settings.evm_tip_gwei,
+        )
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if "store" in self.__dict__:
+            self.store.close()
+
+
+@functools.cache
+def desk() -> Desk:
+    """Return the process's desk, wired by its environment."""
+    config = settings()
+    observe.configure_logging(config.log_level)
+    return Desk(config)
+
+
+def control_store(database_url: str) -> ControlStore:
+    """Return the control part of the journal for a process that needs nothing else."""
+    from dmm.adapters.postgres.store import PostgresStore
+
+    return PostgresStore(database_url)
+
+
+def run_job(job: str, *, run_id: str = "", epoch: int = -1) -> JobOutcome:
+    """Run one epoch job with the desk's ports.
+
+    Parameters
+    ----------
+    job : name of the job, as in `dmm.settlement.epoch.Job`
+    run_id : empty for the latest run
+    epoch : −1 for the run's last closed epoch
+
+    Raises
+    ------
+    UsageFault
+        If there is no such job or run, or no epoch has closed yet.
+    """
+    jobs = _jobs()
+    if job not in jobs:
+        raise UsageFault(f"no epoch job {job!r}: choose one of {', '.join(sorted(jobs))}")
+    wired = desk()
+    run = wired.store.run(run_id) if run_id else wired.store.latest_run()
+    if run is None:
+        raise UsageFault("the journal holds no run yet: start the quoting worker first")
+    if epoch < 0:
+        last = wired.store.last_slice(run.run_id)
+        if last is None:
+            raise UsageFault(f"no epoch of run {run.run_id} has closed yet: wait for the first")
+        epoch = last.epoch
+    observe.correlate(run=run.run_id, epoch=epoch, job=job)
+    return jobs[job](wired, run, epoch)
+
+
+def apply_order(sequence: int) -> JobOutcome:
+    """Apply executed governance orders up to a sequence, as the finalized chain has them."""
+    from dmm.usecases.control import apply_order as apply
+
+    wired = desk()
+    run = wired.store.latest_run()
+    return apply(
+        store=wired.store,
+        chain=wired.chain,
+        clock=wired.clock,
+        run_id=run.run_id if run else "",
+        sequence=sequence,
+        wait_s_max=wired.settings.dispatch_wait_s_max,
+    )
+
+
+@functools.cache
+def _jobs() -> dict[str, Callable[[Desk, Run, int], JobOutcome]]:
+    return {
+        Job.VOLATILITY_RECALIBRATION: _recalibrate_volatility,
+        Job.ARRIVAL_FIT: _fit_arrival,
+        Job.HEDGE_BATCH: _hedge,
+        Job.LIQUIDITY_REWARDS: _reward,
+        Job.BUYBACK_SETTLEMENT: _buy_back,
+        Job.PMM_SETTLEMENT: _settle_quotes,
+        Job.OUTBOX_DISPATCH: _dispatch,
+        Job.SETTLEMENT_AUDIT: _audit,
+    }
+
+
+def _recalibrate_volatility(wired: Desk, run: Run, epoch: int) -> JobOutcome:
+    from dmm.usecases.recalibrate import recalibrate_volatility
+
+    return recalibrate_volatility(
+        store=wired.store, chain=wired.chain, clock=wired.clock, run_id=run.run_id, epoch=epoch
+    )
+
+
+def _fit_arrival(wired: Desk, run: Run, epoch: int) -> JobOutcome:
+    from dmm.usecases.recalibrate import fit_arrival
+
+    return fit_arrival(
+        store=wired.store, chain=wired.chain, clock=wired.clock, run_id=run.run_id, epoch=epoch
+    )
+
+
+def _hedge(wired: Desk, run: Run, epoch: int) -> JobOutcome:
+    from dmm.usecases.hedge import hedge_batch
+
+    return hedge_batch(
+        store=wired.store,
+        chain=wired.chain,
+        clock=wired.clock,
+        instrument=wired.instrument(run),
+        run_id=run.run_id,
+        epoch=epoch,
+    )
+
+
+def _reward(wired: Desk, run: Run, epoch: int) -> JobOutcome:
+    from dmm.usecases.reward import distribute_rewards
+
+    return distribute_rewards(
+        store=wired.store,
+        chain=wired.chain,
+        clock=wired.clock,
+        run_id=run.run_id,
+        epoch=epoch,
+        intent_deadline_s=wired.settings.intent_deadline_s,
+    )
+
+
+def _buy_back(wired: Desk, run: Run, epoch: int) -> JobOutcome:
+    from dmm.usecases.buyback import settle_buyback
+
+    return settle_buyback(
+        store=wired.store,
+        chain=wired.chain,
+        clock=wired.clock,
+        quoter=wired.buyback_quoter,
+        run_id=run.run_id,
+        epoch=epoch,
+        cash_asset=wired.instrument(run).cash.symbol,
+        intent_deadline_s=wired.settings.intent_deadline_s,
+    )
+
+
+def _settle_quotes(wired: Desk, run: Run, epoch: int) -> JobOutcome:
+    from dmm.usecases.rfq import settle_quotes
+
+    return settle_quotes(
+        store=wired.store, chain=wired.chain, clock=wired.clock, run_id=run.run_id, epoch=epoch
+    )
+
+
+def _dispatch(wired: Desk, run: Run, epoch: int) -> JobOutcome:
+    from dmm.usecases.dispatch import dispatch_outbox
+
+    return dispatch_outbox(
+        store=wired.store,
+        chain=wired.chain,
+        signer=wired.signer,
+        clock=wired.clock,
+        owner=wired.owner,
+        run_id=run.run_id,
+        epoch=epoch,
+        wait_s_max=wired.settings.dispatch_wait_s_max,
+        lease_s=wired.settings.lease_s,
+    )
+
+
+def _audit(wired: Desk, run: Run, epoch: int) -> JobOutcome:
+    from dmm.usecases.audit import audit_settlement
+
+    return audit_settlement(
+        store=wired.store,
+        chain=wired.audit_chain,
+        clock=wired.clock,
+        run_id=run.run_id,
+        epoch=epoch,
+    )

@@ -1,0 +1,35 @@
+"""What the sizes at the touch say about the next move of the mid."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+BUCKETS = 5
+
+
+def imbalance_drift(
+    *,
+    mid_half_ticks: NDArray[np.int64],
+    bid_size_lots: NDArray[np.int64],
+    ask_size_lots: NDArray[np.int64],
+    buckets: int = BUCKETS,
+) -> tuple[float | None, ...]:
+    """Return the mean change of the mid to the next state, in ticks, by bucket of bid/(bid + ask).
+
+    Buckets are of equal width from 0 to 1; one without states is None. The last state has no next.
+
+    Parameters
+    ----------
+    mid_half_ticks : mids, one per state
+    bid_size_lots, ask_size_lots : displayed at the touch, > 0
+    buckets : > 0
+    """
+    bid, total = bid_size_lots[:-1], bid_size_lots[:-1] + ask_size_lots[:-1]
+    bucket = np.minimum(bid * buckets // total, buckets - 1)  # whole numbers: no edge is missed
+    change = np.diff(mid_half_ticks)
+    count = np.bincount(bucket, minlength=buckets)
+    drift = np.bincount(bucket, weights=change, minlength=buckets)
+    return tuple(
+        float(drift[at]) / (2 * int(count[at])) if count[at] else None for at in range(buckets)
+    )

@@ -1,0 +1,195 @@
+"""The command line: ``dmm demo | up | kill | resume | gov | doctor | bench``.
+
+stdout is the result, progress goes to stderr. Exit codes: 0 ok, 1 a fault or a failed check,
+2 usage.
+Imports are inside the commands, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, ParamSpec, TypeVar
+
+import typer
+
+from dmm.units.errors import Fault, UsageFault
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+app = typer.Typer(
+    name="dmm",
+    help="A market-making desk that runs itself and can be audited.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+gov = typer.Typer(help="Governance of the local chain, signed by its DEMO multisig.")
+app.add_typer(gov, name="gov")
+
+State = Annotated[
+    Path | None,
+    typer.Option("--state", help="State folder of the embedded services.", show_default=False),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+
+def one_line(error: BaseException) -> str:
+    """Return a fault's text on one line."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def reported(command: Callable[P, R]) -> Callable[P, R]:
+    """Turn faults into one line on stderr and an exit code."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except UsageFault as fault:
+            typer.echo(f"dmm: {one_line(fault)}", err=True)
+            raise typer.Exit(2) from None
+        except Fault as fault:
+            typer.echo(f"dmm: {one_line(fault)}", err=True)
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            typer.echo("dmm: interrupted; everything it started is stopped", err=True)
+            raise typer.Exit(130) from None
+        except (typer.Exit, SystemExit):
+            raise
+        except Exception as bug:  # noqa: BLE001 - the last line of defence: no traceback for users
+            typer.echo(f"dmm: {_keep_traceback(bug)}", err=True)
+            raise typer.Exit(1) from None
+
+    return run
+
+
+def _keep_traceback(bug: Exception) -> str:
+    from dmm.settings import PROJECT_ROOT
+
+    text = f"unexpected {type(bug).__name__}: {one_line(bug)}"
+    path = PROJECT_ROOT / ".dmm" / "fault.log"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(traceback.format_exception(bug)), encoding="utf-8")
+    except OSError:
+        return text
+    return f"{text} (traceback in {path})"
+
+
+@app.command()
+@reported
+def demo(
+    tape: Annotated[
+        list[Path] | None,
+        typer.Option("--tape", help="A recording; several files are joined by sequence id."),
+    ] = None,
+    more: Annotated[list[Path] | None, typer.Argument(help="Further files of the tape.")] = None,
+    epochs: Annotated[int, typer.Option(min=1, max=1_000, help="Equal slices of event time.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated market.")] = 1,
+    allow_gaps: Annotated[
+        bool, typer.Option("--allow-gaps", help="Play a gapped or truncated tape; count the gaps.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run that was cut off, from its journal.")
+    ] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the services up after the result, until Ctrl-C.")
+    ] = False,
+    as_json: AsJson = False,
+    state: State = None,
+) -> None:
+    """Play a tape through the whole desk, settle on the local chain, audit, report."""
+    from dmm.entrypoints.demo import run_demo
+
+    if more and not tape:
+        raise UsageFault(f"{more[0]}: name recordings with --tape")
+    code = run_demo(
+        tape=[*(tape or []), *(more or [])],
+        epochs=epochs,
+        seed=seed,
+        allow_gaps=allow_gaps,
+        resume=resume,
+        keep=keep,
+        as_json=as_json,
+        state=state,
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
+@reported
+def up(
+    state: State = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated market.")] = 1,
+    prefect_port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Port of the Prefect UI; 0 picks a free one.")
+    ] = 4200,
+) -> None:
+    """Start the desk and stay: worker quoting, settler settling, flows on their schedules."""
+    from dmm.entrypoints.up import run_up
+
+    raise typer.Exit(run_up(state=state, seed=seed, prefect_port=prefect_port))
+
+
+@app.command()
+@reported
+def kill(
+    reason: Annotated[str, typer.Option("--reason", help="Why; it goes to the audit log.")],
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Latch the kill switch: new orders are blocked at once, live ones are cancelled."""
+    from dmm.entrypoints.control import run_kill
+
+    run_kill(reason=reason, state=state, as_json=as_json)
+
+
+@app.command()
+@reported
+def resume(state: State = None, as_json: AsJson = False) -> None:
+    """Release the kill switch; needs a release order executed by the multisig."""
+    from dmm.entrypoints.control import run_resume
+
+    run_resume(state=state, as_json=as_json)
+
+
+@gov.command("release")
+@reported
+def gov_release(state: State = None) -> None:
+    """Execute the release of the present kill on the local chain, signed by 2 of 3 DEMO owners."""
+    from dmm.entrypoints.control import run_gov_release
+
+    run_gov_release(state=state)
+
+
+@app.command()
+@reported
+def doctor(as_json: AsJson = False, state: State = None) -> None:
+    """Check Python, disk, ports, locked versions, database, chain and clock, each with a cure."""
+    from dmm.entrypoints.doctor import run_doctor
+
+    raise typer.Exit(run_doctor(as_json=as_json, state=state))
+
+
+@app.command()
+@reported
+def bench(
+    name: Annotated[str, typer.Argument(help="spine")],
+    as_json: AsJson = False,
+    tape: Annotated[Path | None, typer.Option(help="The recording to play.")] = None,
+) -> None:
+    """Run a benchmark."""
+    from dmm.entrypoints.bench import run_bench
+
+    run_bench(name, as_json=as_json, tape=tape)
+
+
+def main() -> None:
+    """Run the command line."""
+    sys.exit(app())

@@ -1,0 +1,103 @@
+"""``dmm kill``, ``dmm resume`` and ``dmm gov release``, from another terminal than the desk's."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+
+from dmm.bootstrap import Desk
+from dmm.ports import Latch
+from dmm.sandbox.state import RUN_FOLDER
+from dmm.sandbox.wiring import WIRING_FILE, Wiring
+from dmm.settings import PROJECT_ROOT, settings
+from dmm.units.errors import UsageFault
+from dmm.usecases import control
+
+STATE_FOLDERS = ("up", "demo")
+"""Where a desk of this checkout may run, the likelier first."""
+
+
+def state_folder(state: Path | None) -> Path:
+    """Return the state folder meant: the one named, else the one a desk was started on last."""
+    if state is not None:
+        return state.absolute()
+    folders = [PROJECT_ROOT / ".dmm" / name for name in STATE_FOLDERS]
+    started = [f for f in folders if (f / RUN_FOLDER / WIRING_FILE).exists()]
+    return max(
+        started, key=lambda f: (f / RUN_FOLDER / WIRING_FILE).stat().st_mtime, default=folders[0]
+    )
+
+
+@contextmanager
+def running_desk(state: Path | None) -> Iterator[Desk]:
+    """Connect to the desk on a state folder, or to the one the environment describes."""
+    config = settings()
+    if state is not None or "database_url" not in config.model_fields_set:
+        config = Wiring.load(state_folder(state) / RUN_FOLDER).settings()
+    desk = Desk(config)
+    try:
+        yield desk
+    finally:
+        desk.close()
+
+
+def run_kill(*, reason: str, state: Path | None, as_json: bool) -> None:
+    """Latch the kill switch."""
+    if not reason.strip():
+        raise UsageFault("--reason is empty: say why the desk is killed")
+    with running_desk(state) as desk:
+        latch = control.kill(
+            store=desk.store, clock=desk.clock, reason=reason.strip(), operator=operator()
+        )
+    _print(latch, as_json=as_json)
+
+
+def run_resume(*, state: Path | None, as_json: bool) -> None:
+    """Release the kill switch by an executed release order."""
+    with running_desk(state) as desk:
+        latch = control.resume(
+            store=desk.store, chain=desk.chain, clock=desk.clock, operator=operator()
+        )
+    _print(latch, as_json=as_json)
+
+
+def run_gov_release(*, state: Path | None) -> None:
+    """Execute the release of the present kill, signed by two of the three DEMO owners."""
+    from dmm.sandbox.demo_governance import DemoGovernance
+    from dmm.sandbox.evm.actors import Actors
+
+    folder = state_folder(state) / RUN_FOLDER
+    with running_desk(state) as desk:
+        latch = desk.store.latch()
+        if latch is None or not latch.killed:
+            raise UsageFault("the kill switch does not hold: there is nothing to release")
+        governance = DemoGovernance(desk=desk, actors=Actors.of(folder / "evm"))
+        sequence = governance.execute_release(latch.kill_id)
+        governance.wait_final(sequence)
+    typer.echo(f"order {sequence} releases kill {latch.kill_id}; now run `dmm resume`")
+
+
+def operator() -> str:
+    """Return who sits at the terminal, for the audit log."""
+    return getpass.getuser()
+
+
+def _print(latch: Latch, *, as_json: bool) -> None:
+    if as_json:
+        body = {
+            "kill_id": latch.kill_id,
+            "killed": latch.killed,
+            "reason": latch.reason,
+            "operator": latch.operator,
+            "at_ns": latch.at_ns,
+        }
+        typer.echo(json.dumps(body))
+    elif latch.killed:
+        typer.echo(f"killed (kill {latch.kill_id}): {latch.reason}")
+    else:
+        typer.echo(f"released kill {latch.kill_id}: the desk may quote again")

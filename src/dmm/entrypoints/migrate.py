@@ -1,0 +1,30 @@
+"""Bring the journal's schema to this version: ``python -m dmm.entrypoints.migrate``.
+
+For a database that the desk does not run itself; an embedded one is migrated when it starts. Again
+is a no-op.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from dmm import observe
+from dmm.adapters.postgres.migrate import migrate
+from dmm.settings import settings
+from dmm.units.errors import Fault
+
+
+def main() -> int:
+    """Migrate the database that the settings name; return the exit code."""
+    config = settings()
+    observe.configure_logging(config.log_level)
+    try:
+        migrate(config.database_url.get_secret_value())
+    except Fault as fault:
+        sys.stderr.write(f"dmm migrate: {fault}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

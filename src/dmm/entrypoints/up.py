@@ -1,0 +1,69 @@
+"""``dmm up``: the desk stays: worker quoting, settler settling, every deployment scheduled."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from dmm import observe
+from dmm.bootstrap import CHAIN
+from dmm.entrypoints.demo import Progress, interruptible
+from dmm.market.tape import DepthUpdate
+from dmm.sandbox.demo_program import demo_policy
+from dmm.sandbox.market import SimulatedMarket
+from dmm.sandbox.process import Child
+from dmm.sandbox.stack import Stack
+from dmm.sandbox.state import StateFolder
+from dmm.settings import PROJECT_ROOT
+from dmm.units.errors import ServiceFault
+from dmm.usecases.control import record_genesis
+
+FOLDER = PROJECT_ROOT / ".dmm" / "up"
+WATCH_S = 0.5
+"""How often the desk's own processes are looked at."""
+
+
+def run_up(*, state: Path | None, seed: int, prefect_port: int) -> int:
+    """Start the desk and stay until SIGINT or SIGTERM; quotes are cancelled before all else."""
+    observe.configure_logging("WARNING")
+    folder = StateFolder((state or FOLDER).absolute())
+    say = Progress(time.monotonic())
+    with interruptible(), folder:
+        folder.prepare()
+        say("DEMO: simulated market, local chain, test tokens, paper orders")
+        with Stack(folder, say=say, prefect_port=prefect_port) as stack:
+            watched = _start(stack, seed=seed)
+            say(f"Prefect UI at {stack.prefect_url}, login {stack.prefect_login}")
+            say("the desk is up; Ctrl-C cancels the quotes and stops everything")
+            try:
+                _watch(watched)
+            except KeyboardInterrupt:
+                say("stopping: quotes first")
+    return 0
+
+
+def _start(stack: Stack, *, seed: int) -> list[Child]:
+    """Start what the desk consists of; the worker comes last and so is the first to stop."""
+    market = SimulatedMarket(np.random.default_rng(seed), duration_s=None)
+    snapshot = next(
+        event for event in market.events() if isinstance(event, DepthUpdate) and event.is_snapshot
+    )
+    policy = demo_policy(market.instrument, snapshot)
+    desk = stack.desk()
+    stack.chain(market.instrument, genesis_head=policy.policy_hash)
+    record_genesis(store=desk.store, clock=desk.clock, chain=CHAIN, policy=policy)
+    return [
+        stack.serve(),
+        stack.child("settler", ["dmm.entrypoints.settler"]),
+        stack.child("worker", ["dmm.entrypoints.worker", "--seed", str(seed)]),
+    ]
+
+
+def _watch(children: list[Child]) -> None:
+    while True:
+        for child in children:
+            if not child.is_alive:
+                raise ServiceFault(f"{child.name} ended: {child.log_tail()}")
+        time.sleep(WATCH_S)

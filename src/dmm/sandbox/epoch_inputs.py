@@ -1,0 +1,78 @@
+"""What an epoch is quoted with, fixed in the journal so that a resumed run plays it the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from dmm.governance.policy import Policy
+from dmm.ports import PolicyRecord, Store
+from dmm.units.ids import Hash32, Json
+from dmm.units.time import Nanos
+from dmm.usecases.epoch import policy_in_force
+from dmm.usecases.quote import EpochInputs
+from dmm.usecases.recalibrate import estimates_in_force
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixedEstimates:
+    """Estimates as they were when the epoch began; see `dmm.quoting.scale.Estimates`."""
+
+    version: int
+    kappa_nano: int
+    sigma_microticks: int
+
+
+def epoch_inputs(store: Store, run_id: str, epoch: int) -> EpochInputs:
+    """Return what an epoch is quoted with: as recorded the first time, else what holds now.
+
+    Parameters
+    ----------
+    epoch : the epoch about to begin; the hedges of the one before it are booked
+    """
+    estimates = estimates_in_force(store=store, run_id=run_id, epoch=epoch)
+    now: dict[str, Json] = {
+        "policy": _policy_json(policy_in_force(store)),
+        "estimates": None
+        if estimates is None
+        else {
+            "version": estimates.version,
+            "kappa_nano": estimates.kappa_nano,
+            "sigma_microticks": estimates.sigma_microticks,
+        },
+    }
+    fixed = store.fix_epoch_inputs(run_id, epoch, now)
+    held = cast("dict[str, int] | None", fixed["estimates"])
+    hedges = store.fills(run_id, epoch - 1) if epoch > 0 else []
+    return EpochInputs(
+        policy=_policy_record(cast("dict[str, Json]", fixed["policy"])),
+        estimates=None if held is None else FixedEstimates(**held),
+        hedges=tuple(fill for fill in hedges if fill.is_hedge),
+    )
+
+
+def _policy_json(record: PolicyRecord) -> dict[str, Json]:
+    policy = record.policy
+    return {
+        "sequence": record.sequence,
+        "policy": {name: getattr(policy, name) for name in type(policy).__dataclass_fields__},
+        "previous_head": record.previous_head.hex(),
+        "head": record.head.hex(),
+        "chain": record.chain,
+        "height": record.height,
+        "tx_id": record.tx_id,
+        "adopted_at_ns": record.adopted_at_ns,
+    }
+
+
+def _policy_record(body: dict[str, Json]) -> PolicyRecord:
+    return PolicyRecord(
+        sequence=int(str(body["sequence"])),
+        policy=Policy(**cast("dict[str, int]", body["policy"])),  # type: ignore[arg-type]
+        previous_head=Hash32(bytes.fromhex(str(body["previous_head"]))),
+        head=Hash32(bytes.fromhex(str(body["head"]))),
+        chain=str(body["chain"]),
+        height=int(str(body["height"])),
+        tx_id=str(body["tx_id"]),
+        adopted_at_ns=Nanos(int(str(body["adopted_at_ns"]))),
+    )

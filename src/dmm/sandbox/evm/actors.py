@@ -1,0 +1,187 @@
+"""DEMO actors of the local chain: their keys, and what they sign. Nothing here holds real money.
+
+All keys derive from one random seed in the chain's folder, so a run that is resumed has the same
+actors. On a real chain each of these is another person's key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from pathlib import Path
+
+from dmm.adapters.evm.codec import Book
+from dmm.adapters.evm.sign import Key, sign_acceptance, sign_quote
+from dmm.rfq.protocol import Acceptance, FirmQuote
+from dmm.sandbox.evm.rpc import LocalRpc
+from dmm.sandbox.evm.transact import Sender, sign_call
+from dmm.units.amount import Atoms
+from dmm.units.errors import ServiceFault, UsageFault
+
+SEED_FILE = "demo.seed"
+SEED_BYTES = 32
+TAKERS = 2
+PROVIDERS = 3
+OWNERS = 3
+THRESHOLD = 2
+
+ORDER_LIFETIME_S = 3_600
+"""How long a signed order may wait for its execution, chain seconds."""
+
+
+class Actors:
+    """Everybody on the local chain, by role."""
+
+    def __init__(self, seed: bytes) -> None:
+        """Derive all keys from 32 secret bytes."""
+        self._seed = seed
+        self.deployer = self._key("deployer")
+        self.owners = tuple(self._key(f"owner-{i}") for i in range(OWNERS))
+        self.guardian = self._key("guardian")
+        self.operator = self._key("operator")
+        """The settlement signer's key: the treasury's operator."""
+        self.desk = self._key("desk")
+        """The maker: owner of the inventory that firm quotes give."""
+        self.quote_signer = self._key("quote-signer")
+        """The hot key the desk delegates its quotes to."""
+        self.takers = tuple(self._key(f"taker-{i}") for i in range(TAKERS))
+        self.providers = tuple(self._key(f"lp-{i}") for i in range(PROVIDERS))
+        self.market_maker = self._key("market-maker")
+
+    @classmethod
+    def of(cls, folder: Path) -> Actors:
+        """Return the actors of a chain's folder; the first call there makes their seed.
+
+        Raises
+        ------
+        ServiceFault
+            If the seed cannot be read or has another length.
+        """
+        path = folder / SEED_FILE
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                draft = folder / f"{SEED_FILE}.tmp"
+                write_private(draft, secrets.token_bytes(SEED_BYTES))
+                draft.replace(path)
+            seed = path.read_bytes()
+        except OSError as error:
+            raise ServiceFault(f"{path} cannot be read: {error.strerror}") from error
+        if len(seed) != SEED_BYTES:
+            raise ServiceFault(
+                f"{path} holds {len(seed)} bytes, not {SEED_BYTES}: remove the folder"
+            )
+        return cls(seed)
+
+    def named(self) -> dict[str, str]:
+        """Return the addresses that the journal knows by ``actor:…``."""
+        takers = {f"taker-{i}": key.address for i, key in enumerate(self.takers)}
+        providers = {f"lp-{i}": key.address for i, key in enumerate(self.providers)}
+        return takers | providers | {"market-maker": self.market_maker.address}
+
+    def taker(self, address: str) -> Key:
+        """Return a taker's key; `UsageFault` for an address that is none of theirs."""
+        for key in self.takers:
+            if key.address.lower() == address.lower():
+                return key
+        raise UsageFault(f"{address} is no DEMO taker of this chain")
+
+    def _key(self, role: str) -> Key:
+        # A digest outside the curve's order has a chance of 2^-128; Key would refuse it.
+        return Key(hashlib.sha256(b"dmm/demo-key/v1/" + role.encode() + self._seed).digest())
+
+
+def accept(
+    quote: FirmQuote, *, actors: Actors, book: Book, recipient: str | None = None
+) -> tuple[Acceptance, bytes]:
+    """Accept a quote whole as the DEMO taker it is bound to.
+
+    Parameters
+    ----------
+    recipient : who gets the maker's asset; the taker itself when None
+    """
+    key = actors.taker(quote.taker)
+    acceptance = Acceptance(
+        quote_id=quote.quote_id,
+        amount=quote.taker_amount,
+        recipient=recipient or key.address,
+    )
+    return acceptance, sign_acceptance(acceptance, quote, key=key, book=book)
+
+
+def sign_buyback_quote(
+    *,
+    actors: Actors,
+    book: Book,
+    chain: str,
+    taker: str,
+    cash_asset: str,
+    cash_amount: Atoms,
+    bought_asset: str,
+    bought_amount: Atoms,
+    deadline_s: int,
+    nonce: int,
+) -> tuple[FirmQuote, bytes]:
+    """Sign a firm quote as the outside DEMO market maker: it sells what the treasury buys back.
+
+    Parameters
+    ----------
+    taker : the treasury
+    deadline_s : chain time until which the quote can be taken
+    """
+    maker = actors.market_maker
+    quote = FirmQuote(
+        chain=chain,
+        contract=book.address("settlement"),
+        maker=maker.address,
+        signer=maker.address,
+        taker=taker,
+        maker_asset=bought_asset,
+        taker_asset=cash_asset,
+        maker_amount=bought_amount,
+        taker_amount=cash_amount,
+        fee_bps=0,
+        fee_recipient=maker.address,
+        expiry_s=deadline_s,
+        settle_by_s=deadline_s,
+        nonce=nonce,
+    )
+    return quote, sign_quote(quote, key=maker, book=book)
+
+
+def execute_order(
+    *, rpc: LocalRpc, actors: Actors, book: Book, family: str, body: bytes
+) -> tuple[int, str]:
+    """Have two of the three DEMO owners sign an order and execute it; return (sequence, tx id).
+
+    Returns once the order is in a block; it counts when that block is final.
+
+    Raises
+    ------
+    ServiceFault
+        If the chain refuses it; the text names the contract's error.
+    """
+    governor, multisig = book.address("governor"), book.address("multisig")
+    sender = Sender(rpc=rpc, key=actors.deployer, chain_id=book.chain_id)
+    sequence = sender.read(governor, "sequence()") + 1
+    head = sender.read(governor, "head()").to_bytes(32, "big")
+    expiry_s = sender.time_s() + ORDER_LIFETIME_S
+    order = sign_call(
+        "execute(bytes32,uint256,bytes32,bytes,uint64)",
+        (family.encode("ascii").ljust(32, b"\0"), sequence, head, body, expiry_s),
+        target=governor,
+        multisig=multisig,
+        chain_id=book.chain_id,
+        nonce=sender.read(multisig, "nonce()"),
+        deadline_s=expiry_s,
+        owners=actors.owners[:THRESHOLD],
+    )
+    return sequence, sender.execute(multisig, order)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner can read."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+        file.write(content)

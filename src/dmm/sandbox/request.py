@@ -1,0 +1,62 @@
+"""What was asked of a demo, kept so that a resumed run plays the same thing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from dmm.units.errors import UsageFault
+
+REQUEST_FILE = "request.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A demo as asked for; paths are absolute."""
+
+    tape: tuple[str, ...]
+    epochs: int
+    seed: int
+    allow_gaps: bool
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Return the tape's files."""
+        return tuple(Path(path) for path in self.tape)
+
+    def save(self, run_folder: Path) -> None:
+        """Write the request, whole or not at all."""
+        draft = run_folder / f"{REQUEST_FILE}.tmp"
+        draft.write_text(json.dumps(asdict(self)), encoding="utf-8")
+        draft.replace(run_folder / REQUEST_FILE)
+
+    @classmethod
+    def load(cls, run_folder: Path) -> Request | None:
+        """Read the request of the run in a folder, or None where none was made."""
+        try:
+            body = json.loads((run_folder / REQUEST_FILE).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        return replace(cls(**body), tape=tuple(body["tape"]))
+
+
+def resumed(asked: Request, run_folder: Path) -> Request:
+    """Return the request to resume: the recorded one, which what is asked now must not contradict.
+
+    Raises
+    ------
+    UsageFault
+        If nothing was started here, or another tape is named than the one that was cut off.
+    """
+    recorded = Request.load(run_folder)
+    if recorded is None:
+        raise UsageFault(
+            f"nothing to resume: no run was started in {run_folder.parent}; leave out --resume"
+        )
+    if asked.tape and asked.tape != recorded.tape:
+        raise UsageFault(
+            f"cannot resume on {', '.join(asked.tape)}: the run that was cut off plays "
+            f"{', '.join(recorded.tape) or 'the simulated market'}; leave out --tape"
+        )
+    return recorded

@@ -1,0 +1,305 @@
+"""The embedded services of one run, started side by side and stopped by pid in reverse."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Self
+
+from dmm.adapters.evm.codec import Book
+from dmm.adapters.postgres.migrate import migrate
+from dmm.adapters.scheduler.prefect import PrefectScheduler
+from dmm.bootstrap import ARTEFACT_DIR, Desk
+from dmm.market.instrument import Instrument
+from dmm.ports import Deployment
+from dmm.sandbox.demo_maker import demo_answer
+from dmm.sandbox.evm.actors import Actors
+from dmm.sandbox.evm.deploy import deploy
+from dmm.sandbox.evm.install import ensure_npm
+from dmm.sandbox.evm.node import EvmNode
+from dmm.sandbox.evm.signers import ROLES, signer_command
+from dmm.sandbox.market_maker import MakerServer
+from dmm.sandbox.postgres import EmbeddedPostgres
+from dmm.sandbox.prefect import PrefectServer
+from dmm.sandbox.process import Child, free_port
+from dmm.sandbox.runner import FlowRunner
+from dmm.sandbox.state import StateFolder
+from dmm.sandbox.wiring import Wiring
+from dmm.settings import PROJECT_ROOT
+from dmm.units.errors import ServiceFault
+from dmm.units.ids import Hash32
+from dmm.usecases.audit import record_funding
+
+THREADS = 3
+"""Services that start at the same time."""
+
+FUNDING_S_MAX = 30.0
+BLOCK_MS = 100
+SERVED_S_MAX = 60.0
+SIGNER_S_MAX = 20.0
+STARTED_S_MAX = 180.0
+"""Longest wait for a service that is starting, the first npm install included."""
+
+GOVERNANCE_DEPLOYMENT = "governance_apply/governance_apply"
+POLL_S = 0.1
+
+Say = Callable[[str], None]
+
+
+class Stack:
+    """Postgres, the local EVM chain with its signers, and Prefect with its flow processes.
+
+    Entering starts all three at once; `desk`, `chain` and `flows` wait for what they need, so that
+    a session begins on the database while Prefect is still coming up.
+    """
+
+    def __init__(
+        self,
+        state: StateFolder,
+        *,
+        say: Say,
+        prefect_port: int = 0,
+        epoch_length_s: int = 60,
+    ) -> None:
+        self.folder = state.run
+        self.timings: dict[str, float] = {}
+        self._say = say
+        self._epoch_length_s = epoch_length_s
+        self._stopping = ExitStack()
+        # These threads start children and must outlive them: see `dmm.sandbox.process`.
+        self._threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="stack")
+        self._npm_cache = state.root / "npm-cache"
+        self._postgres = EmbeddedPostgres(self.folder / "postgres")
+        self._node = EvmNode(root=PROJECT_ROOT, folder=self.folder / "evm", tick_ms=BLOCK_MS)
+        # Its port is chosen now, because others are told the address before it listens.
+        self._prefect = PrefectServer(
+            self.folder / "prefect",
+            port=prefect_port or free_port(),
+            ui_dir=state.root / "prefect-ui",
+        )
+        self._started: dict[str, Future[None]] = {}
+        self._guard = threading.Lock()
+        self._desk: Desk | None = None
+        self._actors: Actors | None = None
+        self._runner: FlowRunner | None = None
+        self._maker_url = ""
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        """Begin to start everything; faults surface where a service is first needed."""
+        self._stopping.callback(self._threads.shutdown)
+        for name, start in (
+            ("postgres", self._start_postgres),
+            ("evm", self._start_node),
+            ("prefect", self._start_prefect),
+        ):
+            self._started[name] = self._threads.submit(self._timed_start, name, start)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop everything that was started, the last first."""
+        for started in self._started.values():
+            # A start under way ends by itself, in bounded time, and has then to be undone.
+            started.exception()
+        if self._desk is not None:
+            self._desk.close()
+        self._stopping.close()
+
+    def _timed_start(self, name: str, start: Callable[[], None]) -> None:
+        with self._timed(name):
+            start()
+        self._say(f"{name} healthy in {self.timings[f'start:{name}']:.1f} s")
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        began_s = time.monotonic()
+        yield
+        self.timings[f"start:{name}"] = time.monotonic() - began_s
+
+    def _start_postgres(self) -> None:
+        with self._guard:
+            self._stopping.callback(self._postgres.stop)
+        self._postgres.start()
+        migrate(self._postgres.url())
+
+    def _start_node(self) -> None:
+        ensure_npm(PROJECT_ROOT, cache_dir=self._npm_cache)
+        with self._guard:
+            self._stopping.callback(self._node.stop)
+        self._node.start()
+
+    def _start_prefect(self) -> None:
+        with self._guard:
+            self._stopping.callback(self._prefect.stop)
+        self._prefect.start()
+
+    def _wait(self, name: str) -> None:
+        self._started[name].result(STARTED_S_MAX)
+
+    # -- what a session needs -----------------------------------------------------------------
+
+    @property
+    def prefect_url(self) -> str:
+        """Return the address of Prefect's UI."""
+        return self._prefect.url
+
+    @property
+    def prefect_login(self) -> str:
+        """Return ``user:password`` of Prefect's UI."""
+        return self._prefect.auth
+
+    def desk(self) -> Desk:
+        """Return the desk on the migrated database; its chain follows with `chain`."""
+        if self._desk is None:
+            self._wait("postgres")
+            self._wait("evm")
+            self._desk = Desk(self._wiring().settings())
+        return self._desk
+
+    def chain(self, instrument: Instrument, *, genesis_head: Hash32) -> Actors:
+        """Return the chain's DEMO actors, with contracts deployed, vaults booked, signers up."""
+        if self._actors is not None:
+            return self._actors
+        desk = self.desk()
+        with self._timed("contracts"):
+            actors = Actors.of(self._node.folder)
+            deployments = deploy(
+                node=self._node,
+                artefact_dir=ARTEFACT_DIR,
+                actors=actors,
+                position=instrument.position,
+                cash=instrument.cash,
+                genesis_head=genesis_head,
+            )
+            desk.store.record_deployments(deployments)
+            record_funding(
+                store=desk.store,
+                chain=desk.chain,
+                clock=desk.clock,
+                height=max(deployed.height for deployed in deployments),
+                wait_s_max=FUNDING_S_MAX,
+            )
+        with self._timed("signers"):
+            config = desk.settings
+            self._start_signers(actors, deployments)
+            book = Book(chain_id=config.evm_chain_id, deployments={d.name: d for d in deployments})
+            decimals = {
+                d.name.removeprefix("token:"): d.decimals
+                for d in deployments
+                if d.name.startswith("token:")
+            }
+            maker = MakerServer(demo_answer(actors, book, cash_decimals=decimals))
+            self._stopping.enter_context(maker)
+            self._maker_url = maker.url
+        self._actors = actors
+        self._wiring().save(self.folder)
+        return actors
+
+    def _start_signers(self, actors: Actors, deployments: list[Deployment]) -> None:
+        sockets = {"settlement": self.settlement_socket, "quote": self.quote_socket}
+        signers: list[tuple[Child, Path]] = []
+        for role in ROLES:
+            # A socket that a killed signer left behind would look ready.
+            sockets[role].unlink(missing_ok=True)
+            command = signer_command(
+                role,
+                folder=self.folder / "signers" / role,
+                socket=sockets[role],
+                actors=actors,
+                deployments=deployments,
+                database_url=self._postgres.url(),
+            )
+            signer = Child(
+                name=f"{role}-signer",
+                argv=command,
+                log_path=self.folder / f"{role}-signer.log",
+                env=self._plain_environment(),
+                cwd=PROJECT_ROOT,
+            )
+            signer.spawn()
+            self._stopping.callback(signer.stop)
+            signers.append((signer, sockets[role]))
+        for signer, socket in signers:
+            signer.wait_until(socket.is_socket, timeout_s=SIGNER_S_MAX)
+
+    @property
+    def settlement_socket(self) -> Path:
+        """Return the settlement signer's socket."""
+        return self.folder / "signers" / "settlement.sock"
+
+    @property
+    def quote_socket(self) -> Path:
+        """Return the quote signer's socket."""
+        return self.folder / "signers" / "quote.sock"
+
+    def flows(self) -> FlowRunner:
+        """Return the warm runner of the epoch flows; governance is served beside it."""
+        if self._runner is None:
+            self._wait("prefect")
+            with self._timed("flows"):
+                self._runner = FlowRunner(folder=self.folder, environment=self.environment())
+                self._stopping.callback(self._runner.stop)
+                self._runner.spawn()
+                self.serve("--only=governance_apply", "--paused")
+        return self._runner
+
+    def serve(self, *options: str) -> Child:
+        """Serve the deployments of prefect.yaml and return the process that does."""
+        self._wait("prefect")
+        served = self.child("serve", ["flows.serve", *options])
+        desk = self.desk()
+        scheduler = desk.scheduler
+        if not isinstance(scheduler, PrefectScheduler):
+            raise ServiceFault("the scheduler does not tell what is deployed")
+        deployed = GOVERNANCE_DEPLOYMENT
+        served.wait_until(lambda: scheduler.has_deployment(deployed), timeout_s=SERVED_S_MAX)
+        return served
+
+    def child(self, name: str, module: list[str]) -> Child:
+        """Start one of our processes beside the services, stopped before them."""
+        child = Child(
+            name=name,
+            argv=[sys.executable, "-m", *module],
+            log_path=self.folder / f"{name}.log",
+            env=self.environment(),
+            cwd=PROJECT_ROOT,
+        )
+        child.spawn()
+        self._stopping.callback(child.stop)
+        return child
+
+    def _wiring(self) -> Wiring:
+        return Wiring(
+            database_url=self._postgres.url(),
+            prefect_api_url=self._prefect.api_url,
+            prefect_api_auth=self._prefect.auth,
+            evm_rpc_url=self._node.url,
+            signer_socket=str(self.settlement_socket),
+            quote_signer_socket=str(self.quote_socket),
+            buyback_maker_url=self._maker_url,
+            state_dir=str(self.folder),
+            epoch_length_s=self._epoch_length_s,
+        )
+
+    def _plain_environment(self) -> dict[str, str]:
+        """Return what every child gets: nothing of the caller's own settings leaks in."""
+        return {
+            "HOME": str(self.folder),
+            "LANG": "C.UTF-8",
+            "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+            "PYTHONPATH": str(PROJECT_ROOT),
+        }
+
+    def environment(self) -> dict[str, str]:
+        """Return the whole environment of a child that is a part of the desk."""
+        return {
+            **self._plain_environment(),
+            **self._prefect.environment(),
+            **self._wiring().environment(),
+        }

@@ -1,0 +1,425 @@
+"""Quote: market events in, decisions and fills out, the same for the same events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from dmm import observe
+from dmm.ledger.position import Position
+from dmm.ledger.session import TradingSession
+from dmm.market.instrument import Instrument, Side
+from dmm.market.order import Fill, Order, OrderReport, ReportKind, TimeInForce
+from dmm.market.tape import BestQuote, DepthUpdate, FeedEvent
+from dmm.market.view import MarketView
+from dmm.ports import ControlStore, PolicyRecord, QuoteStore, Venue
+from dmm.quoting.collect import MarketCollector
+from dmm.quoting.decision import Decision, RestingQuote, SliceSummary
+from dmm.quoting.limits import limits_of
+from dmm.quoting.propose import Proposal, Situation, propose
+from dmm.quoting.refresh import Working
+from dmm.quoting.scale import Estimates
+from dmm.risk.breaker import AFTER_RELEASE, Posture
+from dmm.risk.gate import Exposure, Refused, gate
+from dmm.risk.outstanding import Outstanding
+from dmm.units.amount import Atoms, HalfTicks
+from dmm.units.errors import Fault, InvariantBroken
+from dmm.units.time import NS_PER_MS, NS_PER_S, Nanos
+from dmm.usecases.quote_journal import QuoteJournal
+
+
+class WorkerStore(QuoteStore, ControlStore, Protocol):
+    """What the worker needs of the journal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """Bounds of the worker.
+
+    `stale_ns`: silence after which everything is cancelled; `fresh_ticks`: events needed before it
+    quotes again; `latch_every`: decisions between two looks at the kill switch; `batch_max`:
+    decisions and fills held back; `top_levels`: book levels a slice keeps per side.
+    """
+
+    stale_ns: int = 3 * NS_PER_S
+    fresh_ticks: int = 5
+    latch_every: int = 4
+    batch_max: int = 256
+    top_levels: int = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochInputs:
+    """What holds in an epoch: the policy, adopted estimates (None: online ones), hedges to book."""
+
+    policy: PolicyRecord
+    estimates: Estimates | None = None
+    hedges: tuple[Fill, ...] = ()
+
+
+DEFAULT_SETTINGS = WorkerSettings()
+
+
+class QuotingWorker:
+    """One instrument at one venue. Its time is the events' `received_at_ns`; it reads no clock.
+
+    Life: `begin_epoch`, `on_event`…, `end_epoch`, again and again, then `shutdown`. The same events
+    and inputs give the same decisions and fills, byte for byte, so a run resumes by playing again
+    from its start. A kill stops the journal at once, where a later play continues it.
+    """
+
+    def __init__(
+        self,
+        *,
+        run_id: str,
+        instrument: Instrument,
+        venue: Venue,
+        store: WorkerStore,
+        settings: WorkerSettings = DEFAULT_SETTINGS,
+    ) -> None:
+        self._run_id = run_id
+        self._instrument = instrument
+        self._venue = venue
+        self._store = store
+        self._settings = settings
+        self._journal = QuoteJournal(
+            store=store, instrument=instrument, batch_max=settings.batch_max
+        )
+        self._market = MarketView()
+        self._collector = MarketCollector()
+        self._session = TradingSession(run_id=run_id, venue=venue.name, instrument=instrument)
+        self._posture = Posture.QUOTING
+        self._orders = Outstanding()
+        self._seen_at_ns = Nanos(0)
+        self._fresh_needed = settings.fresh_ticks
+        self._refresh_at_ns = Nanos(0)
+        self._refresh_ns = 0
+        self._seq = 0
+        self._last_mid = HalfTicks(0)
+        self._epoch = -1
+        self._started_at_ns = Nanos(0)
+        self._events = self._decisions = self._quotes = 0
+        self._inputs: EpochInputs | None = None
+
+    @property
+    def killed(self) -> bool:
+        """Tell whether the kill switch stopped the worker."""
+        return self._posture is Posture.KILLED
+
+    @property
+    def posture(self) -> Posture:
+        """Return the posture after the last decision."""
+        return self._posture
+
+    @property
+    def position(self) -> Position:
+        """Return inventory and profit, hedges included."""
+        return self._session.position
+
+    # -- epochs -------------------------------------------------------------------------------
+
+    def begin_epoch(self, epoch: int, *, started_at_ns: Nanos, inputs: EpochInputs) -> None:
+        """Open an epoch: adopt its policy and estimates, book its hedges, look at the kill switch.
+
+        Raises
+        ------
+        InvariantBroken
+            If it does not follow the epoch before, or that one is still open.
+        """
+        if self._inputs is not None or epoch != self._epoch + 1:
+            raise InvariantBroken(f"epoch {epoch} cannot begin after {self._epoch}")
+        self._epoch = epoch
+        self._inputs = inputs
+        self._refresh_ns = inputs.policy.policy.refresh_ms * NS_PER_MS
+        self._started_at_ns = started_at_ns
+        self._events = self._decisions = self._quotes = 0
+        self._session.open_slice()
+        self._collector.open_slice(started_at_ns)
+        for fill in inputs.hedges:
+            self.book_hedge(fill)
+        self.look_at_latch(max(self._seen_at_ns, started_at_ns))
+
+    def book_hedge(self, fill: Fill) -> None:
+        """Let a hedge that the store already holds change inventory and profit.
+
+        Raises
+        ------
+        InvariantBroken
+            If the fill is not a hedge.
+        """
+        self._session.book_hedge(fill)
+
+    def end_epoch(self, at_ns: Nanos) -> SliceSummary:
+        """Close the open epoch in the store and return its summary.
+
+        Raises
+        ------
+        InvariantBroken
+            If no epoch is open, or the kill switch stopped the worker: what a killed worker saw is
+            not what a play after the release will see.
+        """
+        if self._inputs is None or self.killed:
+            raise InvariantBroken(f"epoch {self._epoch} cannot end: it is not open, or killed")
+        market = self._collector.close_slice(at_ns)
+        self._journal.flush()
+        bids, asks = self._market.book.top(self._settings.top_levels)
+        session = self._session
+        summary = SliceSummary(
+            run_id=self._run_id,
+            epoch=self._epoch,
+            started_at_ns=self._started_at_ns,
+            ended_at_ns=at_ns,
+            events=self._events,
+            decisions=self._decisions,
+            quotes=self._quotes,
+            fills=session.fills,
+            position=session.position.inventory,
+            mid=self._mid(),
+            spread_captured_atoms=Atoms(session.spread_captured_atoms),
+            fees_atoms=Atoms(session.fees_atoms),
+            bids=bids,
+            asks=asks,
+            market=market,
+        )
+        self._store.close_slice(summary)
+        self._inputs = None
+        return summary
+
+    def shutdown(self) -> None:
+        """Cancel everything and hand what is journalled to the store."""
+        self._cancel_all(self._seen_at_ns)
+        self._journal.flush()
+
+    # -- events -------------------------------------------------------------------------------
+
+    def on_event(self, event: FeedEvent) -> None:
+        """Take one market event of the open epoch; quote when a refresh is due."""
+        now_ns = event.received_at_ns
+        seen_at_ns = self._seen_at_ns
+        if now_ns > seen_at_ns:
+            if now_ns - seen_at_ns > self._settings.stale_ns:
+                self._go_stale()
+            self._seen_at_ns = now_ns
+        else:
+            now_ns = seen_at_ns  # a recorder's clock may step back; ours does not
+        if self._fresh_needed:
+            self._count_fresh(now_ns)
+        self._events += 1
+        market = self._market
+        reports = self._venue.advance(now_ns, market)
+        if reports:
+            self._take(reports)
+        kind = type(event)
+        if kind is BestQuote:
+            market.apply_best_quote(event)  # type: ignore[arg-type]
+        elif self.killed:
+            self._apply_unseen(event)
+        elif kind is DepthUpdate:
+            self._apply_depth(event, now_ns)  # type: ignore[arg-type]
+        else:
+            self._collector.take_trade(event)  # type: ignore[arg-type]
+        reports = self._venue.observe(event, market)
+        if reports:
+            self._take(reports)
+        if now_ns >= self._refresh_at_ns:
+            self._refresh(now_ns)
+
+    def on_time(self, now_ns: Nanos) -> None:
+        """Let time pass without an event: cancel everything once the feed is stale.
+
+        For a loop in real time; in a play the next event tells how long the silence was.
+        """
+        if not self._fresh_needed and now_ns - self._seen_at_ns > self._settings.stale_ns:
+            self._go_stale()
+
+    def _apply_depth(self, update: DepthUpdate, now_ns: Nanos) -> None:
+        collector = self._collector
+        if now_ns > collector.next_sample_at_ns:
+            collector.sample(now_ns)
+        mid = self._market.apply_depth(update)
+        if mid is not None:
+            collector.take_state(update.exchange_at_ns, mid)
+
+    def _apply_unseen(self, event: FeedEvent) -> None:
+        """Keep the market current while killed, and collect nothing: no slice will hold it."""
+        if isinstance(event, DepthUpdate):
+            self._market.apply_depth(event)
+
+    def _go_stale(self) -> None:
+        # The moment a timer would have fired: a play must not know of the silence later than that.
+        self._cancel_all(Nanos(self._seen_at_ns + self._settings.stale_ns))
+        self._fresh_needed = self._settings.fresh_ticks
+
+    def _count_fresh(self, now_ns: Nanos) -> None:
+        self._fresh_needed -= 1
+        if not self._fresh_needed:
+            self._refresh_at_ns = now_ns
+
+    def _take(self, reports: Sequence[OrderReport]) -> None:
+        for report in reports:
+            self._orders.take(report)
+            if report.kind is ReportKind.FILLED:
+                fill = self._session.book(report, epoch=self._epoch, mid=self._mid())
+                self._journal.add_fill(fill, inventory=self._session.position.inventory)
+
+    # -- decisions ----------------------------------------------------------------------------
+
+    def _refresh(self, now_ns: Nanos) -> None:
+        self._refresh_at_ns = Nanos(now_ns + self._refresh_ns)
+        if self._seq % self._settings.latch_every == 0 or self.killed:
+            self.look_at_latch(now_ns)
+        if self.killed or not (self._market.has_mid or self._orders):
+            return
+        self._decide(now_ns)
+
+    def _decide(self, now_ns: Nanos) -> None:
+        situation = self._situation()
+        proposal = propose(
+            situation,
+            policy=self._epoch_inputs.policy.policy,
+            posture=self._posture,
+            market=self._market,
+            working=[
+                Working(
+                    client_id=order.client_id, side=order.side, price=order.price, remaining=left
+                )
+                for order, left in self._orders.staying()
+            ],
+        )
+        self._posture = proposal.posture
+        for client_id in proposal.refresh.cancel:
+            self._orders.mark_leaving(client_id)
+            self._venue.cancel(client_id, now_ns=now_ns)
+        resting = [
+            RestingQuote(side=order.side, price=order.price, size=order.remaining)
+            for order in proposal.refresh.keep
+        ]
+        refused = list(proposal.unpriceable)
+        for number, quote in enumerate(proposal.refresh.place):
+            reason = self._place(f"{self._seq:08d}-{number}", quote, situation, now_ns)
+            if reason is None:
+                resting.append(quote)
+            else:
+                refused.append(reason)
+        self._record(now_ns, proposal, tuple(resting), tuple(refused))
+
+    def _situation(self) -> Situation:
+        adopted = self._epoch_inputs.estimates
+        online_sigma_microticks = self._collector.volatility.sigma_microticks
+        mid = self._mid()
+        return Situation(
+            mid=mid,
+            inventory=self._session.position.inventory,
+            drawdown_atoms=self._session.drawdown(mid),
+            feed_is_fresh=not self._fresh_needed,
+            sigma_microticks=adopted.sigma_microticks if adopted else online_sigma_microticks,
+            kappa_nano=adopted.kappa_nano if adopted else self._collector.arrival.kappa_nano,
+            online_sigma_microticks=online_sigma_microticks,
+        )
+
+    def _place(
+        self, client_id: str, quote: RestingQuote, situation: Situation, now_ns: Nanos
+    ) -> str | None:
+        """Send an order through the gate; return the reason when it is refused."""
+        order = Order(
+            client_id=client_id,
+            side=quote.side,
+            price=quote.price,
+            size=quote.size,
+            time_in_force=TimeInForce.POST_ONLY,
+            created_at_ns=now_ns,
+        )
+        verdict = gate(
+            order,
+            instrument=self._instrument,
+            limits=limits_of(self._epoch_inputs.policy.policy),
+            exposure=self._exposure(situation),
+        )
+        if isinstance(verdict, Refused):
+            observe.order_refused(order_id=client_id, reason=verdict.reason.value)
+            return verdict.reason.value
+        self._orders.add(order)
+        self._venue.submit(order)
+        self._quotes += 1
+        return None
+
+    def _exposure(self, situation: Situation) -> Exposure:
+        return Exposure(
+            posture=self._posture,
+            feed_is_fresh=situation.feed_is_fresh,
+            best_bid=self._market.best_bid,
+            best_ask=self._market.best_ask,
+            inventory=situation.inventory,
+            outstanding_buy=self._orders.lots(Side.BUY),
+            outstanding_sell=self._orders.lots(Side.SELL),
+            drawdown_atoms=situation.drawdown_atoms,
+        )
+
+    def _record(
+        self,
+        now_ns: Nanos,
+        proposal: Proposal,
+        resting: tuple[RestingQuote, ...],
+        refused: tuple[str, ...],
+    ) -> None:
+        market, adopted = self._market, self._epoch_inputs.estimates
+        inputs, priced = proposal.inputs, proposal.priced
+        decision = Decision(
+            run_id=self._run_id,
+            seq=self._seq,
+            epoch=self._epoch,
+            decided_at_ns=now_ns,
+            posture=self._posture.value,
+            best_bid=market.best_bid,
+            best_bid_size=market.best_bid_size,
+            best_ask=market.best_ask,
+            best_ask_size=market.best_ask_size,
+            inventory=self._session.position.inventory,
+            sigma_microticks=inputs.sigma_microticks,
+            kappa_nano=inputs.kappa_nano,
+            gamma_nano=inputs.gamma_nano,
+            policy_sequence=self._epoch_inputs.policy.sequence,
+            estimate_version=adopted.version if adopted else 0,
+            reservation_microticks=priced.reservation_microticks if priced else 0,
+            half_spread_microticks=priced.half_spread_microticks if priced else 0,
+            quotes=resting,
+            refused=refused,
+        )
+        self._journal.add_decision(decision)
+        self._decisions += 1
+        self._seq += 1
+        if resting:
+            observe.quoted(run_id=self._run_id, seq=decision.seq, epoch=self._epoch)
+
+    # -- safety -------------------------------------------------------------------------------
+
+    def look_at_latch(self, now_ns: Nanos) -> None:
+        """Re-read the kill switch; cancel everything when it holds, quote again once released."""
+        try:
+            latch = self._store.latch()
+            holds = latch is not None and latch.killed
+        except Fault:
+            holds = True  # a switch that cannot be read counts as thrown
+        if holds and not self.killed:
+            self._posture = Posture.KILLED
+            self._cancel_all(now_ns)
+            self._journal.flush()
+        elif not holds and self.killed:
+            self._posture = AFTER_RELEASE
+
+    def _cancel_all(self, now_ns: Nanos) -> None:
+        self._orders.mark_all_leaving()
+        self._venue.cancel_all(now_ns=now_ns)
+
+    def _mid(self) -> HalfTicks:
+        """Return the mid, or the last one known while there is none."""
+        if self._market.has_mid:
+            self._last_mid = self._market.mid_half_ticks
+        return self._last_mid
+
+    @property
+    def _epoch_inputs(self) -> EpochInputs:
+        if self._inputs is None:
+            raise InvariantBroken("no epoch is open: call begin_epoch before on_event")
+        return self._inputs

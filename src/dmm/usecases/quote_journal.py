@@ -1,0 +1,80 @@
+"""The worker's journal: a bounded batch of decisions and fills on their way to the store."""
+
+from __future__ import annotations
+
+from dmm import observe
+from dmm.ledger.fills import fill_postings
+from dmm.market.instrument import Instrument
+from dmm.market.order import Fill
+from dmm.ports import QuoteStore
+from dmm.quoting.decision import Decision, DecisionRecord
+from dmm.units.amount import Lots
+from dmm.units.ids import ZERO_HASH, Hash32, hash_link
+
+
+class QuoteJournal:
+    """Links decisions into the run's hash chain and books fills with their postings.
+
+    A play from the start appends the same again, and the store takes that as nothing new.
+    """
+
+    def __init__(self, *, store: QuoteStore, instrument: Instrument, batch_max: int) -> None:
+        """Open the journal of a run at its beginning.
+
+        Parameters
+        ----------
+        store : takes what was decided and filled
+        instrument : turns fills into postings
+        batch_max : decisions and fills held back at the most, > 0
+        """
+        self._store = store
+        self._instrument = instrument
+        self._batch_max = batch_max
+        self._head: Hash32 = ZERO_HASH
+        self._records: list[DecisionRecord] = []
+        self._fills: list[tuple[Fill, Lots]] = []
+
+    def add_decision(self, decision: Decision) -> None:
+        """Link a decision."""
+        body = decision.canonical_bytes
+        link = hash_link(self._head, body)
+        self._records.append(
+            DecisionRecord(
+                run_id=decision.run_id,
+                seq=decision.seq,
+                epoch=decision.epoch,
+                decided_at_ns=decision.decided_at_ns,
+                body=body,
+                previous_hash=self._head,
+                link_hash=link,
+            )
+        )
+        self._head = link
+        self._flush_when_full()
+
+    def add_fill(self, fill: Fill, *, inventory: Lots) -> None:
+        """Add a fill; `inventory` in lots is the one after it."""
+        self._fills.append((fill, inventory))
+        self._flush_when_full()
+
+    def flush(self) -> None:
+        """Hand everything held back to the store."""
+        if self._records:
+            self._store.append_decisions(self._records)
+            self._records = []
+        if self._fills:
+            fills = [fill for fill, _ in self._fills]
+            postings = [leg for fill in fills for leg in fill_postings(fill, self._instrument)]
+            if self._store.append_fills(fills, postings):
+                for fill, inventory in self._fills:
+                    observe.fill_booked(
+                        fill_id=fill.fill_id.hex(),
+                        side=fill.side.value,
+                        symbol=fill.symbol,
+                        inventory_lots=inventory,
+                    )
+            self._fills = []
+
+    def _flush_when_full(self) -> None:
+        if len(self._records) + len(self._fills) >= self._batch_max:
+            self.flush()

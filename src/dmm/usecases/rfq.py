@@ -1,0 +1,318 @@
+"""RFQ: answer with a firm quote, take its acceptance, settle what was accepted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TypeAlias
+
+from dmm.governance.policy import Policy
+from dmm.ledger.account import AccountKind
+from dmm.market.instrument import Instrument, Side
+from dmm.ports import Chain, Clock, QuoteSigner, Store
+from dmm.rfq.netting import VAULT, plan_settlement
+from dmm.rfq.pricing import Fair, FirmAmounts, firm_amounts, firm_price
+from dmm.rfq.protocol import Acceptance, FirmQuote, RfqTrade
+from dmm.risk.breaker import Posture
+from dmm.settlement.batch import account
+from dmm.settlement.epoch import EpochClaim, EpochPlan, Job, JobOutcome, RowTable
+from dmm.units.amount import Lots, ceil_div
+from dmm.units.errors import ServiceFault
+from dmm.usecases.epoch import policy_in_force, run_job
+
+TTL_S_MAX = 60
+"""Longest lifetime of a firm quote."""
+
+SETTLE_EPOCHS_BACK_MAX = 8
+"""Epochs a settlement looks back for quotes accepted after their own epoch was settled."""
+
+VerifyAcceptance: TypeAlias = Callable[[FirmQuote, Acceptance, bytes], bool]
+"""Tells whether the taker signed this acceptance of this quote."""
+
+
+class DeclineReason(StrEnum):
+    """Why we do not quote, or do not take an acceptance, in the order it is checked."""
+
+    KILLED = "killed"
+    NO_FAIR_VALUE = "no_fair_value"
+    POSTURE = "posture"
+    SIZE = "size"
+    TTL = "ttl"
+    HARD_INVENTORY = "hard_inventory"
+    PRICE = "price"
+    INVENTORY = "inventory"
+    UNKNOWN_QUOTE = "unknown_quote"
+    TERMS = "terms"
+    EXPIRED = "expired"
+    SIGNATURE = "signature"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declined:
+    """We do not quote, or do not take it."""
+
+    reason: DeclineReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quoted:
+    """A firm quote, recorded before it left."""
+
+    trade: RfqTrade
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The taker's acceptance is recorded; the epoch's settlement takes it from here."""
+
+    trade: RfqTrade
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerState:
+    """What the worker last saw and decided."""
+
+    posture: Posture
+    position: Lots
+    fair: Fair
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuoteRequest:
+    """What a taker asks: `side` is its own, `size` in lots, `ttl_s` how long we are to be firm."""
+
+    taker: str
+    side: Side
+    size: Lots
+    ttl_s: int
+
+
+def answer(
+    *,
+    store: Store,
+    chain: Chain,
+    clock: Clock,
+    signer: QuoteSigner,
+    instrument: Instrument,
+    run_id: str,
+    epoch: int,
+    request: QuoteRequest,
+    settle_window_s: int,
+) -> Quoted | Declined:
+    """Answer a request with a firm quote, priced from the worker's last closed slice.
+
+    Parameters
+    ----------
+    epoch : the epoch that is to settle the quote
+    settle_window_s : chain seconds between the end of acceptance and the end of settlement, >= 0
+
+    Raises
+    ------
+    Retryable
+        If chain or signer cannot be reached; a nonce may be spent, nothing is quoted.
+    Permanent
+        If the quote signer refuses the terms.
+    """
+    policy = policy_in_force(store).policy
+    worker = _worker_state(store, run_id, policy)
+    if worker is None:
+        return Declined(reason=DeclineReason.NO_FAIR_VALUE)
+    reason = _refusal(store, request, policy, worker)
+    if reason is not None:
+        return Declined(reason=reason)
+    price = firm_price(worker.fair, taker_side=request.side, ttl_s=request.ttl_s)
+    if price <= 0:
+        return Declined(reason=DeclineReason.PRICE)
+    amounts = firm_amounts(instrument, taker_side=request.side, price=price, size=request.size)
+    snapshot = chain.snapshot()
+    promised = _promised(
+        store, run_id=run_id, epoch=epoch, asset=amounts.maker_asset, at_s=snapshot.head_time_s
+    )
+    available = store.balance(account(VAULT, amounts.maker_asset, AccountKind.AVAILABLE))
+    if amounts.maker_amount > available - promised:
+        return Declined(reason=DeclineReason.INVENTORY)
+    expiry_s = snapshot.head_time_s + request.ttl_s
+    quote = _terms(
+        store=store,
+        chain=chain,
+        signer=signer,
+        taker=request.taker,
+        amounts=amounts,
+        expiry_s=expiry_s,
+        settle_by_s=expiry_s + settle_window_s,
+    )
+    trade = RfqTrade(
+        run_id=run_id,
+        epoch=epoch,
+        quote=quote,
+        maker_signature=signer.sign_quote(quote),
+        fair_half_ticks=worker.fair.mid,
+        issued_at_ns=clock.now_ns(),
+    )
+    store.record_quote(trade)
+    return Quoted(trade=trade)
+
+
+def accept(
+    *,
+    store: Store,
+    chain: Chain,
+    clock: Clock,
+    run_id: str,
+    epoch: int,
+    acceptance: Acceptance,
+    taker_signature: bytes,
+    verify: VerifyAcceptance,
+) -> Accepted | Declined:
+    """Take a taker's acceptance of a quote, before its expiry by the chain's time.
+
+    Parameters
+    ----------
+    epoch : the quote's epoch
+    verify : tells whether the taker signed it; the chain's own signature scheme
+    """
+    trades = store.rfq_trades(run_id, epoch)
+    trade = next((t for t in trades if t.quote.quote_id == acceptance.quote_id), None)
+    if trade is None:
+        return Declined(reason=DeclineReason.UNKNOWN_QUOTE)
+    if trade.acceptance is not None:
+        same = trade.acceptance == acceptance and trade.taker_signature == taker_signature
+        return Accepted(trade=trade) if same else Declined(reason=DeclineReason.TERMS)
+    if acceptance.amount != trade.quote.taker_amount or not acceptance.recipient:
+        return Declined(reason=DeclineReason.TERMS)
+    latch = store.latch()
+    if latch is not None and latch.killed:
+        return Declined(reason=DeclineReason.KILLED)
+    if chain.snapshot().head_time_s > trade.quote.expiry_s:
+        return Declined(reason=DeclineReason.EXPIRED)
+    if not verify(trade.quote, acceptance, taker_signature):
+        return Declined(reason=DeclineReason.SIGNATURE)
+    taken = replace(
+        trade,
+        acceptance=acceptance,
+        taker_signature=taker_signature,
+        accepted_at_ns=clock.now_ns(),
+    )
+    store.accept_quote(taken)
+    return Accepted(trade=taken)
+
+
+def settle_quotes(
+    *, store: Store, chain: Chain, clock: Clock, run_id: str, epoch: int, subject: str = "desk"
+) -> JobOutcome:
+    """Plan the settlement of every accepted quote that no earlier epoch planned.
+
+    Parameters
+    ----------
+    subject : the desk's own side in the epoch's scope
+    """
+
+    def plan(claim: EpochClaim) -> EpochPlan:
+        planned = {
+            row.body["quote_id"] for row in store.epoch_rows(run_id, RowTable.RFQ_SETTLEMENT)
+        }
+        first = max(0, epoch - SETTLE_EPOCHS_BACK_MAX)
+        trades = [
+            trade
+            for past in range(first, epoch + 1)
+            for trade in store.rfq_trades(run_id, past)
+            if trade.acceptance is not None and trade.quote.quote_id.hex() not in planned
+        ]
+        return plan_settlement(claim=claim, trades=trades)
+
+    return run_job(
+        store=store,
+        chain=chain,
+        clock=clock,
+        run_id=run_id,
+        job=Job.PMM_SETTLEMENT,
+        subject=subject,
+        epoch=epoch,
+        plan=plan,
+    )
+
+
+def _worker_state(store: Store, run_id: str, policy: Policy) -> WorkerState | None:
+    """Return mid and position of the last closed slice, spread and σ of its last decision."""
+    summary = store.last_slice(run_id)
+    if summary is None:
+        return None
+    records = store.decisions(run_id, summary.epoch)
+    if not records:
+        return None
+    last = json.loads(records[-1].body)
+    # The floor is a full spread in 1e-6 bps of mid: mid/2 ticks · floor/1e10 / 2 · 1e6 microticks.
+    floor_microticks = ceil_div(summary.mid * policy.spread_floor_ubps, 40_000)
+    return WorkerState(
+        posture=Posture(last["posture"]),
+        position=summary.position,
+        fair=Fair(
+            mid=summary.mid,
+            half_spread_microticks=max(int(last["half_spread_microticks"]), floor_microticks),
+            sigma_microticks_1s=int(last["sigma_microticks"]),
+        ),
+    )
+
+
+def _refusal(
+    store: Store, request: QuoteRequest, policy: Policy, worker: WorkerState
+) -> DeclineReason | None:
+    latch = store.latch()
+    after = worker.position - request.side.sign * request.size
+    adds = abs(after) > abs(worker.position)
+    one_sided = worker.posture is Posture.ONE_SIDED
+    checks = (
+        (latch is None or not latch.killed, DeclineReason.KILLED),
+        (worker.posture.may_quote and not (one_sided and adds), DeclineReason.POSTURE),
+        (0 < request.size <= policy.quote_size_lots, DeclineReason.SIZE),
+        (0 < request.ttl_s <= TTL_S_MAX, DeclineReason.TTL),
+        (not adds or abs(after) <= policy.inventory_hard_lots, DeclineReason.HARD_INVENTORY),
+    )
+    return next((reason for passed, reason in checks if not passed), None)
+
+
+def _promised(store: Store, *, run_id: str, epoch: int, asset: str, at_s: int) -> int:
+    """Return what issued quotes may still take of an asset beyond what is reserved, in atoms."""
+    planned = {row.body["quote_id"] for row in store.epoch_rows(run_id, RowTable.RFQ_SETTLEMENT)}
+    total = 0
+    for past in range(max(0, epoch - SETTLE_EPOCHS_BACK_MAX), epoch + 1):
+        for trade in store.rfq_trades(run_id, past):
+            quote = trade.quote
+            last_s = quote.expiry_s if trade.acceptance is None else quote.settle_by_s
+            open_ = at_s <= last_s and quote.quote_id.hex() not in planned
+            total += quote.maker_amount if open_ and quote.maker_asset == asset else 0
+    return total
+
+
+def _terms(
+    *,
+    store: Store,
+    chain: Chain,
+    signer: QuoteSigner,
+    taker: str,
+    amounts: FirmAmounts,
+    expiry_s: int,
+    settle_by_s: int,
+) -> FirmQuote:
+    settlement = store.deployments(chain.name).get("settlement")
+    if settlement is None:
+        raise ServiceFault(f"no settlement contract is deployed on {chain.name}: deploy it first")
+    maker = signer.maker(chain.name)
+    return FirmQuote(
+        chain=chain.name,
+        contract=settlement.address,
+        maker=maker,
+        signer=signer.signer(chain.name),
+        taker=taker,
+        maker_asset=amounts.maker_asset,
+        taker_asset=amounts.taker_asset,
+        maker_amount=amounts.maker_amount,
+        taker_amount=amounts.taker_amount,
+        fee_bps=0,
+        fee_recipient=maker,
+        expiry_s=expiry_s,
+        settle_by_s=settle_by_s,
+        nonce=store.next_quote_nonce(maker),
+    )

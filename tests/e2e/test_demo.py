@@ -1,0 +1,120 @@
+"""The main job, run as a user runs it."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import pytest
+
+from tests.e2e.desk import (
+    BTC_TAPE,
+    EPOCH_FLOWS,
+    ETHBTC_TAPE,
+    SHARED_DATA,
+    run_dmm,
+    wait_until_gone,
+)
+
+real_data = pytest.mark.skipif(
+    not SHARED_DATA.is_dir() and not os.environ.get("CI"),
+    reason=f"no recordings at {SHARED_DATA}",
+)
+
+
+@pytest.fixture
+def state() -> Iterator[Path]:
+    """Return a state folder that an unprivileged database can reach."""
+    folder = Path(mkdtemp(prefix="dmm-e2e-"))
+    folder.chmod(0o755)
+    yield folder / "demo"
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def check(result: dict[str, Any], *, epochs: int) -> None:
+    assert result["audit"]["difference"] == 0
+    assert result["fills"] > 0
+    assert result["quotes"] > 0
+    assert [epoch["epoch"] for epoch in result["epochs"]] == list(range(epochs))
+    for epoch in result["epochs"]:
+        runs = epoch["flow_runs"]
+        assert set(runs) >= EPOCH_FLOWS
+        assert set(runs.values()) == {"Completed"}
+        for flow in EPOCH_FLOWS:
+            assert epoch["rows"].get(flow) or epoch["notes"].get(flow), (flow, epoch)
+    assert any("governance_apply" in epoch["flow_runs"] for epoch in result["epochs"])
+    intents, evm = result["intents"], result["chains"]["evm"]
+    assert intents["planned"] == intents["final"] > 0
+    assert intents["failed"] == 0
+    assert len(set(evm["transactions"])) == len(evm["transactions"]) == evm["final"]
+    assert {"reward", "quote"} <= set(evm["by_kind"])
+    assert result["audit"]["checked_at_block"]["evm"] > 0
+
+
+@real_data
+@pytest.mark.realdata
+@pytest.mark.parametrize("tape", [BTC_TAPE, ETHBTC_TAPE], ids=["btc_perp", "ethbtc_hour"])
+def test_a_real_recording_is_played_settled_and_audited(tape: Path, state: Path) -> None:
+    done = run_dmm("demo", "--tape", str(tape), "--json", "--state", str(state))
+    assert done.code == 0, done.err
+    check(done.result, epochs=3)
+    assert done.result["simulated"] is False
+    report = Path(str(done.result["report"]))
+    assert "DEMO" in report.read_text(encoding="utf-8")
+    assert wait_until_gone(state) == []
+
+
+def test_without_a_tape_a_simulated_market_plays_and_says_so(state: Path, tmp_path: Path) -> None:
+    done = run_dmm("demo", "--json", "--epochs", "2", "--state", str(state), cwd=tmp_path)
+    assert done.code == 0, done.err
+    check(done.result, epochs=2)
+    assert done.result["simulated"] is True
+    assert "DEMO" in done.err
+    again = run_dmm("demo", "--resume", "--json", "--state", str(state), cwd=tmp_path)
+    assert again.code == 0, again.err
+    for name in ("quotes", "fills", "intents", "chains", "pnl_quote"):
+        assert again.result[name] == done.result[name], name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--tape", "no-such.gz"], 2, "no-such.gz"),
+        (["--epochs", "0"], 2, "epochs"),
+        (["--resume"], 2, "resume"),
+        (["--no-such-option"], 2, "no-such-option"),
+    ],
+)
+def test_a_wrong_call_is_refused_before_anything_starts(
+    arguments: list[str], code: int, words: str, state: Path
+) -> None:
+    done = run_dmm("demo", *arguments, "--state", str(state), timeout_s=30)
+    assert done.code == code, done.err
+    assert words in done.err
+    assert "Traceback" not in done.err
+    assert done.out == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"not gzip at all", "gzip"),
+        (gzip.compress(b'1723161255030314667 {"hello": 1}\n'), "format"),
+    ],
+)
+def test_an_unusable_recording_is_a_fault_that_names_the_file(
+    content: bytes, words: str, state: Path, tmp_path: Path
+) -> None:
+    tape = tmp_path / "bad.gz"
+    tape.write_bytes(content)
+    done = run_dmm("demo", "--tape", str(tape), "--state", str(state), timeout_s=60)
+    assert done.code == 1, done.err
+    assert str(tape) in done.err
+    assert words in done.err
+    assert done.err.count("\n") == 1
+    assert "Traceback" not in done.err

@@ -1,0 +1,317 @@
+"""The rest of the journal in memory: epochs, intents, deployments, quotes, with their laws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from ports_memory import MemoryStore
+
+from dmm.ledger.journal import Posting
+from dmm.ports import Deployment, PolicyRecord
+from dmm.rfq.protocol import RfqTrade
+from dmm.settlement.epoch import EpochClaim, EpochPlan, EpochRow, Job, JobStatus, RowTable
+from dmm.settlement.intent import Attempt, AttemptState, Claimed, Intent, IntentState
+from dmm.settlement.lifecycle import LEGAL, Fenced
+from dmm.units.errors import InvariantBroken
+from dmm.units.ids import ZERO_HASH, Hash32, Json
+from dmm.units.time import NS_PER_S, Nanos
+
+GONE = frozenset({AttemptState.RETIRED, AttemptState.FINAL_REVERTED})
+
+
+@dataclass(slots=True, kw_only=True)
+class Entry:
+    """An intent as the journal holds it."""
+
+    intent: Intent
+    run_id: str
+    state: IntentState = IntentState.READY
+    generation: int = 0
+    fence: int = 0
+    owner: str = ""
+    lease_until_ns: int = 0
+    due_ns: int = 0
+    live_slot: tuple[str, int] | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    final: tuple[str | None, int] | None = None
+    proofs: list[dict[str, Json]] = field(default_factory=list)
+
+
+class MemoryJournal(MemoryStore):
+    """A whole `Store`. Leases run by `now_ns`, which a simulation may turn."""
+
+    def __init__(self, now_ns: Callable[[], int] = lambda: 0) -> None:
+        super().__init__()
+        self._now_ns = now_ns
+        self._claims: dict[tuple[str, str, int], EpochClaim] = {}
+        self.quarantined: set[tuple[str, str, int]] = set()
+        self._rows: dict[tuple[str, str, int], tuple[EpochRow, ...]] = {}
+        self.entries: dict[Hash32, Entry] = {}
+        self._lanes: dict[tuple[str, str], int] = {}
+        self._slots: dict[tuple[str, str, int], Hash32] = {}
+        self._deployed: dict[tuple[str, str], Deployment] = {}
+        self._nonces: dict[str, int] = {}
+        self._trades: dict[Hash32, RfqTrade] = {}
+        self._inputs: dict[tuple[str, int], dict[str, Json]] = {}
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    def fix_epoch_inputs(self, run_id: str, epoch: int, body: dict[str, Json]) -> dict[str, Json]:
+        return self._inputs.setdefault((run_id, epoch), body)
+
+    # -- ledger and policy: content is not the time, sequences may have gaps
+
+    def post(self, postings: Sequence[Posting]) -> int:
+        return super().post([replace(p, posted_at_ns=Nanos(0)) for p in postings])
+
+    def append_policy(self, record: PolicyRecord) -> bool:
+        known = next((p for p in self._policies if p.sequence == record.sequence), None)
+        if known is not None:
+            if known.head != record.head:
+                raise InvariantBroken(f"policy {record.sequence} is known with another hash")
+            return False
+        head = self._policies[-1] if self._policies else None
+        fits = head is None or (
+            record.sequence > head.sequence and record.previous_head == head.head
+        )
+        if not fits or (head is None and record.previous_head != ZERO_HASH):
+            raise InvariantBroken(f"policy {record.sequence} does not extend the head")
+        self._policies.append(record)
+        return True
+
+    # -- epochs
+
+    def open_epoch(
+        self, *, run_id: str, job: Job, scope: str, epoch: int, now_ns: Nanos, chain_time_s: int
+    ) -> EpochClaim:
+        claim = EpochClaim(
+            run_id=run_id,
+            job=job,
+            scope=scope,
+            epoch=epoch,
+            opened_at_ns=now_ns,
+            opened_chain_s=chain_time_s,
+            plan_hash=None,
+            note="",
+            rows={},
+        )
+        return self._claims.setdefault((job, scope, epoch), claim)
+
+    def record_epoch(self, claim: EpochClaim, plan: EpochPlan) -> JobStatus:
+        key = (claim.job, claim.scope, claim.epoch)
+        known = self._claims[key]
+        if known.plan_hash is not None:
+            if known.plan_hash == plan.plan_hash:
+                return JobStatus.ALREADY
+            self.quarantined.add(key)
+            return JobStatus.QUARANTINED
+        for intent in plan.intents:
+            entry = self.entries.get(intent.intent_id)
+            if entry is not None and entry.intent.content_hash != intent.content_hash:
+                self._move(entry, IntentState.QUARANTINED)
+                self.quarantined.add(key)
+                return JobStatus.QUARANTINED
+        self.post(plan.postings)
+        for intent in plan.intents:
+            self.entries.setdefault(intent.intent_id, Entry(intent=intent, run_id=claim.run_id))
+        counts: dict[str, int] = {}
+        for row in plan.rows:
+            counts[row.table.value] = counts.get(row.table.value, 0) + 1
+        self._rows[key] = plan.rows
+        self._claims[key] = replace(known, plan_hash=plan.plan_hash, note=plan.note, rows=counts)
+        return JobStatus.RECORDED
+
+    def epoch_rows(self, run_id: str, table: RowTable, epoch: int | None = None) -> list[EpochRow]:
+        found = [
+            (key[2], row)
+            for key, rows in self._rows.items()
+            for row in rows
+            if self._claims[key].run_id == run_id and row.table is table
+            if epoch is None or key[2] == epoch
+        ]
+        return [row for _, row in sorted(found, key=lambda pair: (pair[0], pair[1].ordinal))]
+
+    def epoch_claims(self, run_id: str) -> list[EpochClaim]:
+        return [claim for claim in self._claims.values() if claim.run_id == run_id]
+
+    # -- intents
+
+    def claim_due(self, *, chain: str, owner: str, lease_s: int) -> Claimed | None:
+        now_ns = self._now_ns()
+        due = [
+            entry
+            for entry in self.entries.values()
+            if entry.intent.chain == chain
+            and entry.state.is_open
+            and entry.lease_until_ns <= now_ns
+            and entry.due_ns <= now_ns
+        ]
+        if not due:
+            return None
+        entry = min(due, key=lambda e: e.due_ns)
+        entry.fence += 1
+        entry.owner = owner
+        entry.lease_until_ns = now_ns + lease_s * NS_PER_S
+        return Claimed(
+            intent=entry.intent,
+            state=entry.state,
+            generation=entry.generation,
+            fence=entry.fence,
+            owner=owner,
+            attempts=tuple(a for a in entry.attempts if a.state not in GONE),
+        )
+
+    def allocate_slot(self, claimed: Claimed, *, signer: str, finalized_slot: int) -> int:
+        entry = self._held(claimed)
+        if entry.live_slot is not None:
+            return entry.live_slot[1]
+        lane = (claimed.intent.chain, signer)
+        slot = max(self._lanes.get(lane, 0), finalized_slot)
+        self._lanes[lane] = slot + 1
+        if (*lane, slot) in self._slots:
+            raise InvariantBroken(f"slot {slot} of {lane} belongs to another intent")
+        self._slots[(*lane, slot)] = claimed.intent.intent_id
+        entry.live_slot = (signer, slot)
+        return slot
+
+    def store_attempt(self, claimed: Claimed, attempt: Attempt) -> None:
+        entry = self._held(claimed)
+        if entry.live_slot != (attempt.signer, attempt.slot):
+            raise InvariantBroken(f"attempt {attempt.tx_id} uses a slot that is not its intent's")
+        if any(a.tx_id == attempt.tx_id for a in entry.attempts):
+            raise InvariantBroken(f"attempt {attempt.tx_id} is stored already")
+        entry.attempts.append(attempt)
+        self._move(entry, IntentState.IN_FLIGHT)
+
+    def mark_broadcast(self, claimed: Claimed, tx_id: str) -> None:
+        entry = self._held(claimed)
+        self._mark(entry, tx_id, state=AttemptState.BROADCAST)
+
+    def mark_landed(self, claimed: Claimed, tx_id: str, *, height: int, block_hash: str) -> None:
+        entry = self._held(claimed)
+        self._mark(entry, tx_id, state=AttemptState.LANDED, height=height, block=block_hash)
+        self._move(entry, IntentState.CONFIRMED)
+
+    def mark_unlanded(self, claimed: Claimed) -> None:
+        entry = self._held(claimed)
+        for attempt in list(entry.attempts):
+            if attempt.state is AttemptState.LANDED:
+                self._mark(entry, attempt.tx_id, state=AttemptState.BROADCAST)
+        self._move(entry, IntentState.IN_FLIGHT)
+
+    def finish_final(
+        self, claimed: Claimed, *, tx_id: str | None, height: int, postings: Sequence[Posting]
+    ) -> None:
+        entry = self._held(claimed)
+        self.post(postings)
+        if tx_id is not None:
+            self._mark(entry, tx_id, state=AttemptState.FINAL_OK)
+        entry.final = (tx_id, height)
+        self._move(entry, IntentState.FINAL)
+
+    def finish_failed(
+        self, claimed: Claimed, *, height: int, proof: dict[str, Json], postings: Sequence[Posting]
+    ) -> None:
+        entry = self._held(claimed)
+        self.post(postings)
+        entry.proofs.append(proof | {"height": height})
+        self._move(entry, IntentState.FAILED)
+
+    def retire_slot(self, claimed: Claimed, *, height: int, proof: dict[str, Json]) -> None:
+        entry = self._held(claimed)
+        for attempt in list(entry.attempts):
+            landed = attempt.state is AttemptState.LANDED
+            gone = AttemptState.FINAL_REVERTED if landed else AttemptState.RETIRED
+            self._mark(entry, attempt.tx_id, state=gone)
+        if entry.state is IntentState.CONFIRMED:
+            self._move(entry, IntentState.IN_FLIGHT)
+        entry.live_slot = None
+        entry.generation += 1
+        entry.proofs.append(proof | {"height": height})
+        self._move(entry, IntentState.READY)
+
+    def quarantine(self, claimed: Claimed, *, reason: str) -> None:
+        entry = self._held(claimed)
+        entry.proofs.append({"reason": reason})
+        self._move(entry, IntentState.QUARANTINED)
+
+    def release(self, claimed: Claimed, *, due_in_s: float) -> None:
+        entry = self._held(claimed)
+        entry.due_ns = self._now_ns() + int(due_in_s * NS_PER_S)
+        entry.lease_until_ns = 0
+
+    def intents(self, run_id: str | None = None) -> list[tuple[Intent, IntentState]]:
+        return [
+            (entry.intent, entry.state)
+            for entry in self.entries.values()
+            if run_id is None or entry.run_id == run_id
+        ]
+
+    def final_transactions(self, chain: str) -> list[tuple[Intent, str, int]]:
+        return [
+            (entry.intent, entry.final[0], entry.final[1])
+            for entry in self.entries.values()
+            if entry.intent.chain == chain and entry.final is not None
+            if entry.final[0] is not None
+        ]
+
+    def _held(self, claimed: Claimed) -> Entry:
+        entry = self.entries[claimed.intent.intent_id]
+        if (entry.fence, entry.owner) != (claimed.fence, claimed.owner):
+            raise Fenced(f"intent {claimed.intent.intent_id.hex()} has another holder")
+        return entry
+
+    def _move(self, entry: Entry, state: IntentState) -> None:
+        if entry.state is not state:
+            if (entry.state, state) not in LEGAL:
+                raise InvariantBroken(f"{entry.state} to {state} is not legal")
+            entry.state = state
+
+    def _mark(
+        self,
+        entry: Entry,
+        tx_id: str,
+        *,
+        state: AttemptState,
+        height: int | None = None,
+        block: str | None = None,
+    ) -> None:
+        entry.attempts = [
+            replace(a, state=state, landed_height=height, landed_block=block)
+            if a.tx_id == tx_id and a.state not in GONE
+            else a
+            for a in entry.attempts
+        ]
+
+    # -- deployments, quotes
+
+    def record_deployments(self, deployments: Sequence[Deployment]) -> None:
+        for deployment in deployments:
+            known = self._deployed.setdefault((deployment.chain, deployment.name), deployment)
+            if known != deployment:
+                raise InvariantBroken(f"{deployment.name} is known with another address")
+
+    def deployments(self, chain: str) -> dict[str, Deployment]:
+        return {name: d for (on, name), d in self._deployed.items() if on == chain}
+
+    def next_quote_nonce(self, maker: str) -> int:
+        nonce = self._nonces.get(maker, 0)
+        self._nonces[maker] = nonce + 1
+        return nonce
+
+    def record_quote(self, trade: RfqTrade) -> None:
+        known = self._trades.setdefault(trade.quote.quote_id, trade)
+        if known != trade:
+            raise InvariantBroken("that quote is known with other content")
+
+    def accept_quote(self, trade: RfqTrade) -> None:
+        known = self._trades[trade.quote.quote_id]
+        if known.acceptance is not None and known != trade:
+            raise InvariantBroken("that quote was accepted otherwise")
+        self._trades[trade.quote.quote_id] = trade
+
+    def rfq_trades(self, run_id: str, epoch: int) -> list[RfqTrade]:
+        found = [t for t in self._trades.values() if (t.run_id, t.epoch) == (run_id, epoch)]
+        return sorted(found, key=lambda trade: trade.quote.nonce)

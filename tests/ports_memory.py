@@ -1,0 +1,211 @@
+"""A store in memory: the same promises as the real one, nothing kept beyond the process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, replace
+from typing import cast
+
+import numpy as np
+
+from dmm.ledger.account import Account
+from dmm.ledger.journal import Posting
+from dmm.market.order import Fill
+from dmm.ports import Latch, PolicyRecord, Run
+from dmm.quoting.decision import DecisionRecord, MarketSlice, SliceSummary
+from dmm.units.amount import Atoms
+from dmm.units.errors import InvariantBroken, UsageFault
+from dmm.units.ids import ZERO_HASH, Hash32, Json, canonical_json, hash_link
+from dmm.units.time import Nanos
+
+
+class MemoryStore:
+    """QuoteStore, RunStore, LedgerStore and ControlStore in dicts."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, Run] = {}
+        self._decisions: dict[str, list[DecisionRecord]] = {}
+        self._fills: dict[bytes, Fill] = {}
+        self._slices: dict[tuple[str, int], SliceSummary] = {}
+        self._epoch_inputs: dict[tuple[str, int], bytes] = {}
+        self._postings: dict[str, Posting] = {}
+        self._balances: dict[Account, int] = {}
+        self._latches: list[Latch] = []
+        self._orders_used: set[int] = set()
+        self._policies: list[PolicyRecord] = []
+        self.audit: list[tuple[str, bytes, Hash32]] = []
+
+    # -- runs
+
+    def open_run(self, run: Run) -> Run:
+        return self._runs.setdefault(run.run_id, run)
+
+    def run(self, run_id: str) -> Run:
+        if run_id not in self._runs:
+            raise UsageFault(f"no run {run_id} is known: list them first")
+        return self._runs[run_id]
+
+    def latest_run(self) -> Run | None:
+        return max(self._runs.values(), key=lambda run: run.started_at_ns, default=None)
+
+    def finish_run(self, run_id: str, *, finished_at_ns: Nanos) -> None:
+        run = self.run(run_id)
+        if run.finished_at_ns is None:
+            self._runs[run_id] = replace(run, finished_at_ns=finished_at_ns)
+
+    # -- quotes
+
+    def append_decisions(self, records: Sequence[DecisionRecord]) -> None:
+        for record in records:
+            chain = self._decisions.setdefault(record.run_id, [])
+            if record.seq < len(chain):
+                if chain[record.seq] != record:
+                    raise InvariantBroken(
+                        f"decision {record.seq} of {record.run_id} is known with other content"
+                    )
+                continue
+            head = chain[-1].link_hash if chain else ZERO_HASH
+            fits = record.seq == len(chain) and record.previous_hash == head
+            if not fits or hash_link(head, record.body) != record.link_hash:
+                raise InvariantBroken(
+                    f"decision {record.seq} of {record.run_id} does not extend its chain"
+                )
+            chain.append(record)
+
+    def decisions(self, run_id: str, epoch: int | None = None) -> list[DecisionRecord]:
+        chain = self._decisions.get(run_id, [])
+        return [record for record in chain if epoch is None or record.epoch == epoch]
+
+    def append_fills(self, fills: Sequence[Fill], postings: Sequence[Posting]) -> int:
+        new = []
+        for fill in fills:
+            known = self._fills.get(fill.fill_id)
+            if known is None:
+                new.append(fill)
+            elif known != fill:
+                raise InvariantBroken(f"fill {fill.fill_id.hex()} is known with other content")
+        self.post(postings)
+        self._fills |= {fill.fill_id: fill for fill in new}
+        return len(new)
+
+    def fills(self, run_id: str, epoch: int | None = None) -> list[Fill]:
+        found = [
+            fill
+            for fill in self._fills.values()
+            if fill.run_id == run_id and (epoch is None or fill.epoch == epoch)
+        ]
+        return sorted(found, key=lambda fill: (fill.ordinal, fill.venue))
+
+    def fix_epoch_inputs(self, run_id: str, epoch: int, body: dict[str, Json]) -> dict[str, Json]:
+        fixed = self._epoch_inputs.setdefault((run_id, epoch), canonical_json(body))
+        return cast("dict[str, Json]", json.loads(fixed))
+
+    def close_slice(self, summary: SliceSummary) -> None:
+        key = (summary.run_id, summary.epoch)
+        known = self._slices.setdefault(key, summary)
+        if not same_slice(known, summary):
+            raise InvariantBroken(f"slice {key} is known with other content")
+
+    def slice(self, run_id: str, epoch: int) -> SliceSummary | None:
+        return self._slices.get((run_id, epoch))
+
+    def last_slice(self, run_id: str) -> SliceSummary | None:
+        found = [summary for (run, _), summary in self._slices.items() if run == run_id]
+        return max(found, key=lambda summary: summary.epoch, default=None)
+
+    # -- ledger
+
+    def post(self, postings: Sequence[Posting]) -> int:
+        balances = dict(self._balances)
+        new: dict[str, Posting] = {}
+        for posting in postings:
+            known = self._postings.get(posting.source_id, new.get(posting.source_id))
+            if known is not None:
+                if known != posting:
+                    raise InvariantBroken(f"{posting.source_id} is known with other content")
+                continue
+            new[posting.source_id] = posting
+            for account, change in (
+                (posting.debit, -posting.amount),
+                (posting.credit, posting.amount),
+            ):
+                balances[account] = balances.get(account, 0) + change
+        _refuse_overdraft(balances.items())
+        self._balances = balances
+        self._postings |= new
+        return len(new)
+
+    def balance(self, account: Account) -> Atoms:
+        return Atoms(self._balances.get(account, 0))
+
+    def balances(self, vault: str | None = None) -> dict[str, Atoms]:
+        return {
+            account.account_id: Atoms(amount)
+            for account, amount in self._balances.items()
+            if vault is None or account.vault == vault
+        }
+
+    # -- control
+
+    def latch(self) -> Latch | None:
+        return self._latches[-1] if self._latches else None
+
+    def kill(self, *, reason: str, operator: str, now_ns: Nanos) -> Latch:
+        holds = self.latch()
+        if holds is None or not holds.killed:
+            kill_id = holds.kill_id + 1 if holds else 1
+            holds = Latch(
+                kill_id=kill_id, killed=True, reason=reason, operator=operator, at_ns=now_ns
+            )
+            self._latches.append(holds)
+        return holds
+
+    def release_kill(
+        self, *, kill_id: int, order_sequence: int, operator: str, now_ns: Nanos
+    ) -> Latch:
+        holds = self.latch()
+        if holds is None or not holds.killed or holds.kill_id != kill_id:
+            raise UsageFault(f"kill {kill_id} is not the one that holds")
+        if order_sequence in self._orders_used:
+            raise UsageFault(f"order {order_sequence} released a kill before")
+        self._orders_used.add(order_sequence)
+        released = replace(holds, killed=False, operator=operator, at_ns=now_ns)
+        self._latches.append(released)
+        return released
+
+    def policy_head(self) -> PolicyRecord | None:
+        return self._policies[-1] if self._policies else None
+
+    def append_policy(self, record: PolicyRecord) -> bool:
+        if record.sequence < len(self._policies):
+            if self._policies[record.sequence].head != record.head:
+                raise InvariantBroken(f"policy {record.sequence} is known with another hash")
+            return False
+        head = self._policies[-1].head if self._policies else ZERO_HASH
+        if record.sequence != len(self._policies) or record.previous_head != head:
+            raise InvariantBroken(f"policy {record.sequence} does not extend the head")
+        self._policies.append(record)
+        return True
+
+    def append_audit(
+        self, *, actor: str, action: str, body: dict[str, Json], now_ns: Nanos
+    ) -> None:
+        line = canonical_json({"actor": actor, "action": action, "body": body, "at_ns": now_ns})
+        head = self.audit[-1][2] if self.audit else ZERO_HASH
+        self.audit.append((action, line, hash_link(head, line)))
+
+
+def same_slice(one: SliceSummary, other: SliceSummary) -> bool:
+    """Compare two slices by value, arrays included."""
+    scalars = [field.name for field in fields(SliceSummary) if field.name != "market"]
+    return all(getattr(one, name) == getattr(other, name) for name in scalars) and all(
+        np.array_equal(getattr(one.market, field.name), getattr(other.market, field.name))
+        for field in fields(MarketSlice)
+    )
+
+
+def _refuse_overdraft(balances: Iterable[tuple[Account, int]]) -> None:
+    for account, amount in balances:
+        if amount < 0 and not account.may_overdraw:
+            raise InvariantBroken(f"{account.account_id} would be overdrawn by {-amount}")

@@ -1,0 +1,208 @@
+"""RFQ: refusals in their order, recorded before it leaves, accepted in time, settled once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from desk_memory import BOTH_SIDES, DESK, INSTRUMENT, RUN, Desk, a_slice
+
+from dmm.ledger.account import AccountKind
+from dmm.market.instrument import Side
+from dmm.rfq.protocol import Acceptance, FirmQuote, RfqTrade
+from dmm.settlement.epoch import JobOutcome, JobStatus
+from dmm.settlement.intent import IntentKind
+from dmm.units.amount import Atoms, Lots
+from dmm.units.errors import Permanent
+from dmm.units.time import Nanos
+from dmm.usecases.rfq import (
+    Accepted,
+    Declined,
+    DeclineReason,
+    Quoted,
+    QuoteRequest,
+    accept,
+    answer,
+    settle_quotes,
+)
+
+
+class Signer:
+    def __init__(self) -> None:
+        self.fault: Exception | None = None
+
+    def maker(self, chain: str) -> str:
+        del chain
+        return DESK
+
+    def signer(self, chain: str) -> str:
+        del chain
+        return "0xhot"
+
+    def sign_quote(self, quote: FirmQuote) -> bytes:
+        if self.fault is not None:
+            raise self.fault
+        return quote.quote_id[:4]
+
+
+BUY = QuoteRequest(taker="0xt1", side=Side.BUY, size=Lots(5), ttl_s=10)
+
+
+@pytest.fixture
+def desk() -> Desk:
+    desk = Desk()
+    desk.fund("desk", "BTC", 1_200_000)
+    desk.fund("desk", "USDT", 10**12)
+    desk.close_slice(a_slice(), BOTH_SIDES)
+    return desk
+
+
+def ask(desk: Desk, request: QuoteRequest = BUY, signer: Signer | None = None) -> Quoted | Declined:
+    return answer(
+        store=desk.store,
+        chain=desk.chain,
+        clock=desk.clock,
+        signer=signer or Signer(),
+        instrument=INSTRUMENT,
+        run_id=RUN,
+        epoch=1,
+        request=request,
+        settle_window_s=120,
+    )
+
+
+def quoted(desk: Desk, request: QuoteRequest = BUY) -> RfqTrade:
+    reply = ask(desk, request)
+    assert isinstance(reply, Quoted)
+    return reply.trade
+
+
+def take(
+    desk: Desk, trade: RfqTrade, *, genuine: bool = True, amount: int | None = None
+) -> Accepted | Declined:
+    return accept(
+        store=desk.store,
+        chain=desk.chain,
+        clock=desk.clock,
+        run_id=RUN,
+        epoch=1,
+        acceptance=Acceptance(
+            quote_id=trade.quote.quote_id,
+            amount=Atoms(trade.quote.taker_amount if amount is None else amount),
+            recipient="0xr1",
+        ),
+        taker_signature=b"sig",
+        verify=lambda *_: genuine,
+    )
+
+
+def settle(desk: Desk, epoch: int = 1) -> JobOutcome:
+    return settle_quotes(
+        store=desk.store, chain=desk.chain, clock=desk.clock, run_id=RUN, epoch=epoch
+    )
+
+
+def test_a_quote_is_priced_off_the_last_slice_and_recorded_before_it_leaves(desk: Desk) -> None:
+    trade = quoted(desk)
+    # Mid 100,000 + 3 half spread + 0.4·5·√10 = 6.32, rounded up to 100,010 ticks.
+    assert trade.quote.taker_amount == 100_010 * 5 * 100
+    assert (trade.quote.maker_asset, trade.quote.maker_amount) == ("BTC", 500_000)
+    assert trade.quote.expiry_s == desk.chain.snapshot().head_time_s + 10
+    assert desk.store.rfq_trades(RUN, 1) == [trade]
+
+
+def test_nonces_are_dense_and_never_reused_even_when_signing_failed(desk: Desk) -> None:
+    signer = Signer()
+    signer.fault = Permanent("above the cap")
+    assert quoted(desk).quote.nonce == 0
+    with pytest.raises(Permanent):
+        ask(desk, signer=signer)
+    assert quoted(desk).quote.nonce == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"size": Lots(0)}, DeclineReason.SIZE),
+        ({"size": Lots(11)}, DeclineReason.SIZE),
+        ({"ttl_s": 0}, DeclineReason.TTL),
+        ({"ttl_s": 61}, DeclineReason.TTL),
+    ],
+)
+def test_a_request_outside_the_limits_is_declined(
+    desk: Desk, changes: dict[str, int], reason: DeclineReason
+) -> None:
+    assert ask(desk, replace(BUY, **changes)) == Declined(reason=reason)  # type: ignore[arg-type]
+
+
+def test_nothing_is_quoted_without_a_slice_or_while_killed(desk: Desk) -> None:
+    assert ask(Desk()) == Declined(reason=DeclineReason.NO_FAIR_VALUE)
+    desk.store.kill(reason="test", operator="op", now_ns=Nanos(1))
+    assert ask(desk) == Declined(reason=DeclineReason.KILLED)
+
+
+def test_inventory_promised_to_open_quotes_is_not_promised_again(desk: Desk) -> None:
+    quoted(desk)
+    quoted(desk)
+    assert ask(desk) == Declined(reason=DeclineReason.INVENTORY)
+    desk.chain.time_s += 11
+    assert isinstance(ask(desk), Quoted)
+
+
+def test_a_quote_that_would_break_the_hard_limit_is_declined_but_one_that_reduces_is_not(
+    desk: Desk,
+) -> None:
+    desk.close_slice(a_slice(epoch=1, position=-76), BOTH_SIDES)
+    assert ask(desk) == Declined(reason=DeclineReason.HARD_INVENTORY)
+    assert isinstance(ask(desk, replace(BUY, side=Side.SELL)), Quoted)
+
+
+def test_an_acceptance_counts_at_expiry_and_not_a_second_later(desk: Desk) -> None:
+    late, on_time = quoted(desk), quoted(desk)
+    desk.chain.time_s += 10
+    assert isinstance(take(desk, on_time), Accepted)
+    desk.chain.time_s += 1
+    assert take(desk, late) == Declined(reason=DeclineReason.EXPIRED)
+
+
+def test_an_acceptance_must_be_whole_signed_and_of_a_known_quote(desk: Desk) -> None:
+    trade = quoted(desk)
+    unknown = replace(trade, quote=replace(trade.quote, nonce=99))
+    assert take(desk, unknown) == Declined(reason=DeclineReason.UNKNOWN_QUOTE)
+    assert take(desk, trade, amount=7) == Declined(reason=DeclineReason.TERMS)
+    assert take(desk, trade, genuine=False) == Declined(reason=DeclineReason.SIGNATURE)
+
+
+def test_accepting_again_is_the_same_acceptance(desk: Desk) -> None:
+    trade = quoted(desk)
+    assert take(desk, trade) == take(desk, trade)
+
+
+def test_each_accepted_quote_is_settled_once_under_the_makers_nonce(desk: Desk) -> None:
+    taken, ignored = quoted(desk), quoted(desk)
+    take(desk, taken)
+    outcome = settle(desk)
+    assert outcome.rows == {"rfq_settlement": 1}
+    ((intent, _),) = desk.store.intents()
+    assert (intent.kind, intent.scope, intent.ordinal) == (IntentKind.QUOTE, DESK, 0)
+    assert (intent.recipient, intent.deadline_s) == ("0xr1", taken.quote.settle_by_s)
+    assert desk.held("desk", "BTC", AccountKind.PENDING) == 500_000
+    assert settle(desk).status is JobStatus.ALREADY
+    assert settle(desk, epoch=2).note == "no accepted quotes to settle"
+    assert ignored.quote.nonce == 1
+
+
+def test_a_quote_accepted_after_its_epochs_settlement_is_taken_by_the_next_one(
+    desk: Desk,
+) -> None:
+    trade = quoted(desk)
+    assert settle(desk).rows == {}
+    take(desk, trade)
+    assert settle(desk, epoch=2).rows == {"rfq_settlement": 1}
+
+
+def test_a_quote_past_its_settle_by_is_left_out_and_counted(desk: Desk) -> None:
+    trade = quoted(desk)
+    take(desk, trade)
+    desk.chain.time_s = trade.quote.settle_by_s + 1
+    assert settle(desk).note == "no accepted quotes to settle; 1 are past their settle_by"
