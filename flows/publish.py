@@ -34,8 +34,8 @@ Sequence = Annotated[int, Field(ge=0, description="Sequence number of the execut
 RETRIES_MAX = 3
 """How often a job is tried again when nothing was sent."""
 
-RETRY_DELAYS_S = [1.0, 4.0, 16.0]
-"""Pause before each further attempt, seconds."""
+RETRY_DELAYS_S = [1.0, 2.0, 4.0]
+"""Pause before each further attempt, seconds; their sum is below a supervisor's patience."""
 
 
 def may_retry(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:

@@ -8,7 +8,7 @@ One JSON object a line on stdin asks for a run, one on stdout answers it, in ord
     {"id": 3, "flow_run_id": null, "state": "Refused", "error": "one line"}
 
 Refused means that no run was made. Everything else that prints goes to stderr. It ends when stdin
-does, after the run in progress.
+does, or on SIGTERM, after the run in progress.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Awaitable
+import threading
+from collections.abc import Awaitable, Callable
 from typing import IO, Any, cast
 
 from prefect import Flow
@@ -94,22 +95,22 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())[:ERROR_CHARS_MAX]
 
 
-async def requests(loop: asyncio.AbstractEventLoop) -> asyncio.StreamReader:
-    """Return stdin, a pipe, as a stream of lines."""
-    reader = asyncio.StreamReader(limit=LINE_BYTES_MAX)
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    return reader
-
-
 async def run(answers: IO[str]) -> None:
-    """Answer requests until stdin ends, one at a time."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    if task is not None:
-        # The run in progress ends as crashed instead of staying "running" for ever.
-        loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    """Answer requests, one at a time, until stdin ends or SIGTERM comes."""
+    loop = asyncio.get_running_loop()
     flows = load_flows()
-    lines = await requests(loop)
-    while True:
+    lines = asyncio.StreamReader(limit=LINE_BYTES_MAX)
+    pipe, _protocol = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(lines), sys.stdin
+    )
+    stopping = asyncio.Event()
+
+    def stop() -> None:
+        stopping.set()
+        pipe.close()
+
+    threading.Thread(target=await_sigterm, args=(loop, stop), daemon=True).start()
+    while not stopping.is_set():
         try:
             line = await lines.readline()
         except ValueError:
@@ -122,11 +123,19 @@ async def run(answers: IO[str]) -> None:
         answers.write(json.dumps(await answer(line, flows)) + "\n")
 
 
+def await_sigterm(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
+    """Wait for SIGTERM and stop the loop's reading."""
+    signal.sigwait({signal.SIGTERM})
+    with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+        loop.call_soon_threadsafe(stop)
+
+
 def main() -> None:
-    """Run until stdin ends or SIGTERM."""
-    answers = take_stdout()
-    with contextlib.suppress(asyncio.CancelledError):
-        asyncio.run(run(answers))
+    """Run until stdin ends or SIGTERM, after the run in progress."""
+    # Prefect's own handler would tear a run out of the loop and leave it "running". Blocked before
+    # any thread starts, the signal reaches only the thread that waits for it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    asyncio.run(run(take_stdout()))
 
 
 if __name__ == "__main__":

@@ -143,7 +143,10 @@ async def serve(only: Sequence[str], *, paused: bool) -> None:
 
 
 async def until_ended(runner: Runner) -> None:
-    """Run until SIGTERM or SIGINT, then end the runs in progress."""
+    """Run until SIGTERM or SIGINT, then end the runs in progress.
+
+    Their epochs are claimed or not, as the journal tells; a later run goes on from there.
+    """
     loop = asyncio.get_running_loop()
     running = asyncio.create_task(runner.start())
     # The runner's own handler, set at its first step, leaves the loop without ending its runs.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import typer
 
+from dmm import observe
 from dmm.bootstrap import Desk
 from dmm.ports import Latch
 from dmm.sandbox.state import RUN_FOLDER
@@ -36,6 +37,7 @@ def state_folder(state: Path | None) -> Path:
 @contextmanager
 def running_desk(state: Path | None) -> Iterator[Desk]:
     """Connect to the desk on a state folder, or to the one the environment describes."""
+    observe.configure_logging("ERROR")
     config = settings()
     if state is not None or "database_url" not in config.model_fields_set:
         config = Wiring.load(state_folder(state) / RUN_FOLDER).settings()

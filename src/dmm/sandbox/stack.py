@@ -258,7 +258,7 @@ class Stack:
         if not isinstance(scheduler, PrefectScheduler):
             raise ServiceFault("the scheduler does not tell what is deployed")
         deployed = GOVERNANCE_DEPLOYMENT
-        served.wait_until(lambda: scheduler.has_deployment(deployed), timeout_s=SERVED_S_MAX)
+        served.wait_until(lambda: scheduler.is_served(deployed), timeout_s=SERVED_S_MAX)
         return served
 
     def child(self, name: str, module: list[str]) -> Child:

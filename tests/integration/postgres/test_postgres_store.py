@@ -1,4 +1,4 @@
-"""What the journal in Postgres promises beyond the ports: several processes at once, big numbers."""
+"""What the journal in Postgres promises beyond the ports: several processes, repeats, doubt."""
 
 from __future__ import annotations
 

@@ -172,6 +172,7 @@ def test_a_plan_cut_off_at_any_statement_leaves_nothing(
         assert store.epoch_rows(make.RUN, RowTable.REWARD) == []
         assert store.epoch_claims(make.RUN) == [claim]
         assert store.balance(make.PENDING) == 0
+    wire.left = STATEMENTS_MAX
     assert statements > 6
     assert len(store.intents()) == 2
     assert store.balance(make.PENDING) == 2_000
@@ -194,6 +195,7 @@ def test_a_payment_cut_off_at_any_statement_leaves_nothing(
         wire.left = STATEMENTS_MAX
         assert store.final_transactions(make.CHAIN) == []
         assert store.balance(make.PAID) == 0
+    wire.left = STATEMENTS_MAX
     assert statements > 4
     assert store.balance(make.PAID) == 1_000
 
