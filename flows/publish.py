@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from prefect import runtime, task
 from prefect.artifacts import acreate_table_artifact
 from prefect.cache_policies import NO_CACHE
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from dmm import bootstrap
 from dmm.settlement.epoch import JobOutcome, JobStatus
@@ -23,13 +23,36 @@ if TYPE_CHECKING:
     from prefect import Task
     from prefect.client.schemas.objects import State, TaskRun
 
+
+def described(text: str, **bounds: int | str) -> WithJsonSchema:
+    """Return the schema of a parameter for the UI's form.
+
+    Prefect drops the description of an annotated `Field`, and a `Field` as default value would
+    reach the flow's body as it is.
+    """
+    return WithJsonSchema({**bounds, "description": text})
+
+
 RunId = Annotated[
-    str, Field(max_length=128, description="Run of the desk; empty means the current one.")
+    str,
+    Field(max_length=128),
+    described("Run of the desk; empty: the current.", type="string", maxLength=128),
 ]
 Epoch = Annotated[
-    int, Field(ge=-1, description="Number of the epoch; -1 means the run's last closed one.")
+    int,
+    Field(ge=-1),
+    described("Epoch; -1: the last closed one of the run.", type="integer", minimum=-1),
 ]
-Sequence = Annotated[int, Field(ge=0, description="Sequence number of the executed order.")]
+Sequence = Annotated[
+    int,
+    Field(ge=0),
+    described("Sequence number of the executed order.", type="integer", minimum=0),
+]
+KeepDays = Annotated[
+    int,
+    Field(ge=1, le=3650),
+    described("Younger finished runs stay, days.", type="integer", minimum=1, maximum=3650),
+]
 
 RETRIES_MAX = 3
 """How often a job is tried again when nothing was sent."""

@@ -6,23 +6,17 @@ The journal is append-only and keeps everything; only the record of who asked wh
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
 from prefect.artifacts import acreate_markdown_artifact
-from pydantic import Field
 
 from dmm import bootstrap
-
-KEEP_DAYS = 30
+from flows.publish import KeepDays
 
 
 @flow(name="retention", flow_run_name="retention")
-async def retention(
-    keep_days: Annotated[
-        int, Field(ge=1, le=3650, description="Finished runs younger than this stay, days.")
-    ] = KEEP_DAYS,
-) -> dict[str, Any]:
+async def retention(keep_days: KeepDays = 30) -> dict[str, Any]:
     """Delete finished flow runs that ended before `keep_days` ago."""
     desk = bootstrap.desk()
     deleted = await asyncio.to_thread(

@@ -11,8 +11,8 @@ import pytest
 from eth_abi.abi import decode, encode
 
 from dmm.adapters.evm.artefacts import load
+from dmm.adapters.evm.calls import FILL
 from dmm.adapters.evm.codec import (
-    FILL,
     Book,
     calldata,
     quote_values,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dmm.adapters.evm import codec
+from dmm.adapters.evm import calls, codec
 from dmm.adapters.evm.artefacts import load, signature_of
 from dmm.adapters.evm.logs import TRANSFER_TOPIC
 from dmm.governance.policy import POLICY_BYTES_MAX
@@ -113,12 +113,12 @@ def test_the_codec_s_signatures_are_those_of_the_abi() -> None:
         if entry["type"] == "function"
     }
     for signature in (
-        codec.PAY,
-        codec.BUYBACK,
-        codec.FILL,
-        codec.SETTLED,
-        codec.USED_NONCES,
-        codec.CANCELLED_NONCES,
+        calls.PAY,
+        calls.BUYBACK,
+        calls.FILL,
+        calls.SETTLED,
+        calls.USED_NONCES,
+        calls.CANCELLED_NONCES,
         codec.BALANCE_OF,
         codec.SEQUENCE,
         codec.BLOCK_OF,

@@ -10,7 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from dmm.adapters.evm.codec import BUYBACK, PAY, calldata, quote_values
+from dmm.adapters.evm.calls import BUYBACK, PAY
+from dmm.adapters.evm.codec import calldata, quote_values
 from dmm.adapters.evm.fees import GAS_MAX
 from dmm.adapters.evm.sign import sign_quote
 from dmm.settlement.intent import IntentKind

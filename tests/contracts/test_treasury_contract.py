@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from dmm.adapters.evm.codec import BUYBACK, PAY, calldata, quote_values
+from dmm.adapters.evm.calls import BUYBACK, PAY
+from dmm.adapters.evm.codec import calldata, quote_values
 from dmm.adapters.evm.sign import Key, sign_quote
 
 KEY = b"\x2a" * 32

@@ -104,8 +104,9 @@ def test_a_wrong_call_is_refused_before_anything_starts(
     ("content", "words"),
     [
         (b"not gzip at all", "gzip"),
-        (gzip.compress(b'1723161255030314667 {"hello": 1}\n'), "format"),
+        (gzip.compress(b'1723161255030314667 {"hello": 1}\n'), "depth update"),
     ],
+    ids=["no_gzip", "no_depth"],
 )
 def test_an_unusable_recording_is_a_fault_that_names_the_file(
     content: bytes, words: str, state: Path, tmp_path: Path

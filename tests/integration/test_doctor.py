@@ -6,12 +6,14 @@ import json
 import socket
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from dmm import settings as settings_module
 from dmm.adapters.postgres.migrate import migrate
+from dmm.entrypoints import migrate as migrate_process
 from dmm.entrypoints.doctor import machine, run_doctor
 from dmm.sandbox.evm.install import ensure_npm
 from dmm.sandbox.evm.node import EvmNode
@@ -65,8 +67,21 @@ def wire(state: StateFolder, *, database_url: str, evm_rpc_url: str) -> None:
     ).save(state.run)
 
 
+@contextmanager
+def fresh_settings(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Iterator[None]:
+    """Let the process read its environment again, with these variables."""
+    with monkeypatch.context() as changed:
+        for name, value in variables.items():
+            changed.setenv(name, value)
+        settings_module.settings.cache_clear()
+        try:
+            yield
+        finally:
+            settings_module.settings.cache_clear()
+
+
 def examine(
-    capsys: pytest.CaptureFixture[str], state: Path
+    capsys: pytest.CaptureFixture[str], state: Path | None
 ) -> tuple[int, dict[str, dict[str, str]]]:
     capsys.readouterr()
     code = run_doctor(as_json=True, state=state)
@@ -158,16 +173,45 @@ def test_a_running_desk_is_looked_at_service_by_service(
     assert code == 1
 
 
-def test_a_database_without_the_schema_is_not_well(
+def test_a_database_without_the_schema_is_not_well_until_the_cure_is_taken(
     state: StateFolder,
     postgres: EmbeddedPostgres,
     evm: EvmNode,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    wire(state, database_url=postgres.url("postgres"), evm_rpc_url=evm.url)
+    url = postgres.url("postgres")
+    wire(state, database_url=url, evm_rpc_url=evm.url)
     _, checks = examine(capsys, state.root)
     assert not checks["database"]["ok"]
     assert "revision none" in checks["database"]["detail"]
+    assert "dmm.entrypoints.migrate" in checks["database"]["cure"]
+    with fresh_settings(monkeypatch, DMM_DATABASE_URL=url):
+        assert migrate_process.main() == 0
+        assert migrate_process.main() == 0, "again is a no-op"
+    _, checks = examine(capsys, state.root)
+    assert checks["database"]["ok"], checks["database"]
+
+
+def test_migrating_a_database_that_is_not_there_is_one_line_and_no_secret(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"postgresql://dmm:hunter2@127.0.0.1:{free_port()}/dmm"
+    with fresh_settings(monkeypatch, DMM_DATABASE_URL=url):
+        assert migrate_process.main() == 1
+    err = capsys.readouterr().err
+    assert err.startswith("dmm migrate: ")
+    assert err.count("\n") == 1
+    assert "hunter2" not in err
+
+
+def test_services_that_the_environment_names_are_looked_at(
+    postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with fresh_settings(monkeypatch, DMM_DATABASE_URL=postgres.url()):
+        _, checks = examine(capsys, None)
+    assert "DMM_DATABASE_URL" in checks["desk"]["detail"]
+    assert "database" in checks
 
 
 def test_a_node_of_another_chain_is_not_well(
@@ -210,14 +254,10 @@ def test_a_desk_that_has_ended_is_not_looked_for(
 
 
 def test_an_unusable_setting_is_named_without_its_value(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("DMM_EVM_CHAIN_ID", "hunter2")
-    settings_module.settings.cache_clear()
-    try:
-        code, checks = examine(capsys, tmp_path / "demo")
-    finally:
-        settings_module.settings.cache_clear()
+    with fresh_settings(monkeypatch, DMM_EVM_CHAIN_ID="hunter2"):
+        code, checks = examine(capsys, folder / "demo")
     assert code == 1
     assert "evm_chain_id" in checks["settings"]["detail"]
     assert "hunter2" not in json.dumps(checks)

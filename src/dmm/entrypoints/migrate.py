@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import sys
 
-from dmm import observe
 from dmm.adapters.postgres.migrate import migrate
+from dmm.entrypoints.cli import one_line
 from dmm.settings import settings
 from dmm.units.errors import Fault
 
 
 def main() -> int:
     """Migrate the database that the settings name; return the exit code."""
-    config = settings()
-    observe.configure_logging(config.log_level)
     try:
-        migrate(config.database_url.get_secret_value())
+        migrate(settings().database_url.get_secret_value())
     except Fault as fault:
-        sys.stderr.write(f"dmm migrate: {fault}\n")
+        sys.stderr.write(f"dmm migrate: {one_line(fault)}\n")
         return 1
     return 0
 

@@ -38,7 +38,6 @@ def demo_policy(instrument: Instrument, snapshot: DepthUpdate) -> Policy:
 
 
 def lp_shares(deployments: Mapping[str, Deployment]) -> dict[str, Json]:
-    """Return the liquidity providers' shares by address."""
-    return {
-        deployments[f"actor:lp-{index}"].address: shares for index, shares in enumerate(LP_SHARES)
-    }
+    """Return the liquidity providers' shares by address; none where no DEMO providers are known."""
+    known = [(deployments.get(f"actor:lp-{index}"), n) for index, n in enumerate(LP_SHARES)]
+    return {provider.address: shares for provider, shares in known if provider is not None}

@@ -88,8 +88,7 @@ def summarize(
                 quotes=s.quotes,
                 fills=s.fills,
                 position_lots=s.position,
-                spread_captured_atoms=s.spread_captured_atoms,
-                pnl_atoms=curve.pnl_by_epoch.get(s.epoch, 0),
+                pnl=format_atoms(curve.pnl_by_epoch.get(s.epoch, 0), decimals=decimals),
                 seconds=logs[s.epoch].seconds,
             )
             for s in slices

@@ -14,6 +14,8 @@ import pytest
 import yaml
 
 from flows import serve
+from flows.hedge_batch import hedge_batch
+from flows.retention import retention
 from flows.runner import FLOWS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -105,6 +107,11 @@ def test_a_deployment_runs_by_schedule_in_utc_or_by_trigger(entry: dict[str, Any
 def test_a_deployment_carries_the_projects_version(entry: dict[str, Any]) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert entry["version"] == project["version"]
+
+
+def test_a_parameter_left_out_reaches_the_flow_as_a_plain_value() -> None:
+    assert hedge_batch.validate_parameters({}) == {"run_id": "", "epoch": -1}
+    assert retention.validate_parameters({}) == {"keep_days": 30}
 
 
 def test_minute_jobs_do_not_start_in_the_same_second() -> None:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from dmm.adapters.evm.codec import BALANCE_OF, Book, account, calldata, key_call, key_is_used
+from dmm.adapters.evm.calls import key_call, key_is_used
+from dmm.adapters.evm.codec import BALANCE_OF, Book, account, calldata
 from dmm.adapters.evm.fees import GAS_MAX, FeeCaps, fees
 from dmm.adapters.evm.logs import read_orders, read_transfers
 from dmm.adapters.evm.node import Block, NoAnswer, Node, NodeRefused, WrongChain

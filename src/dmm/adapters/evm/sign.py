@@ -10,7 +10,8 @@ from eth_account import Account
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from eth_utils.crypto import keccak
 
-from dmm.adapters.evm.codec import Book, acceptance_digest, call_of, quote_digest
+from dmm.adapters.evm.calls import call_of
+from dmm.adapters.evm.codec import Book, acceptance_digest, quote_digest
 from dmm.adapters.evm.verify import address_of
 from dmm.ports import SignedTx, SignRequest
 from dmm.rfq.protocol import Acceptance, FirmQuote

@@ -18,8 +18,8 @@ class EpochResult:
     quotes: int
     fills: int
     position_lots: int
-    spread_captured_atoms: int
-    pnl_atoms: int
+    pnl: str
+    """Profit so far, marked at the epoch's last mid, in whole units of the cash asset."""
     seconds: float
 
 

@@ -22,7 +22,7 @@ def print_session(result: SessionResult, console: Console) -> None:
 
 def _print_epochs(result: SessionResult, console: Console) -> None:
     table = Table(title="Epochs", title_justify="left")
-    for name in ("epoch", "quotes", "fills", "inventory", "P&L", "flows", "rows", "s"):
+    for name in ("epoch", "quotes", "fills", "lots before hedge", "P&L", "flows", "rows", "s"):
         table.add_column(name, justify="right")
     for epoch in result.epochs:
         completed = sum(state == "Completed" for state in epoch.flow_runs.values())
@@ -31,7 +31,7 @@ def _print_epochs(result: SessionResult, console: Console) -> None:
             str(epoch.quotes),
             str(epoch.fills),
             str(epoch.position_lots),
-            str(epoch.pnl_atoms),
+            epoch.pnl,
             f"{completed}/{len(epoch.flow_runs)} completed",
             str(sum(epoch.rows.values())),
             f"{epoch.seconds:.1f}",

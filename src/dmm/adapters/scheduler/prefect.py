@@ -40,7 +40,8 @@ class FlowRun:
     """One run of a flow as the scheduler knows it.
 
     `state` is Prefect's state type (``COMPLETED``, ``FAILED``, …), `state_name` what the UI shows,
-    `message` why, `url` the run's page.
+    `message` why, `url` the run's page. `created_by` is ``SCHEDULE``, ``AUTOMATION`` (an event), or
+    empty for a run that was called.
     """
 
     flow_run_id: str
@@ -50,6 +51,7 @@ class FlowRun:
     message: str
     parameters: Mapping[str, Any]
     deployment_id: str | None
+    created_by: str
     url: str
 
     @property
@@ -228,6 +230,7 @@ class PrefectScheduler:
             message=state.get("message") or "",
             parameters=body["parameters"],
             deployment_id=body.get("deployment_id"),
+            created_by=(body.get("created_by") or {}).get("type") or "",
             url=f"{self._api_url.removesuffix('/api')}/runs/flow-run/{body['id']}",
         )
 

@@ -26,6 +26,8 @@ from dmm.units.time import NS_PER_MS, NS_PER_S
 DATABASE_OFFSET_MS_MAX = 250
 """Beyond this the desk and its database do not agree on the order of things."""
 
+DATABASE_CURE = "start it, then run python -m dmm.entrypoints.migrate"
+
 CALL_S_MAX = 5.0
 """How long a service may take to answer, seconds."""
 
@@ -88,7 +90,7 @@ def check_desk(found: Found) -> Iterator[Check]:
     """Look at the services of a desk that should be up."""
     config = found.config
     url = config.database_url.get_secret_value()
-    yield look("database", lambda: _database(url), cure="start it, then migrate it")
+    yield look("database", lambda: _database(url), cure=DATABASE_CURE)
     yield look("database clock", lambda: _database_clock(url), cure="run a time service on both")
     for number, node in enumerate(_nodes(config)):
         yield look(

@@ -159,7 +159,7 @@ def _postgres(state: Path) -> str:
             f"{barrier}: run `chmod o+x {barrier}` or choose another --state"
         )
     copied = "; copied into the state folder, where that account can run it" if blocked else ""
-    return f"{version}, runs as {account.name}{copied}"
+    return f"{version}, runs under account {account.name}{copied}"
 
 
 def _node() -> str:

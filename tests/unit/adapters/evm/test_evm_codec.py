@@ -7,15 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dmm.adapters.evm.calls import BUYBACK, FILL, PAY, call_of, key_is_used
 from dmm.adapters.evm.codec import (
-    BUYBACK,
-    FILL,
-    PAY,
     Book,
     acceptance_digest,
-    call_of,
     calldata,
-    key_is_used,
     order_head,
     quote_digest,
     selector,

@@ -1,0 +1,90 @@
+"""The desk that stays: started, killed and released from another terminal, stopped."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import mkdtemp
+
+import psycopg
+import pytest
+
+from dmm.sandbox.wiring import Wiring
+from tests.e2e.desk import ROOT, command, run_dmm, wait_until_gone
+
+UP_S_MAX = 120
+WAIT_S_MAX = 30
+
+
+@pytest.fixture
+def state() -> Iterator[Path]:
+    """Return a state folder that an unprivileged database can reach."""
+    folder = Path(mkdtemp(prefix="dmm-up-"))
+    folder.chmod(0o755)
+    yield folder / "up"
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def counted(state: Path, query: str) -> int:
+    with psycopg.connect(Wiring.load(state / "run").database_url) as connection:
+        row = connection.execute(query).fetchone()  # type: ignore[call-overload]
+    assert row is not None
+    return int(row[0])
+
+
+def wait_for_more(state: Path, query: str, than: int) -> int:
+    deadline = time.monotonic() + WAIT_S_MAX
+    while (found := counted(state, query)) <= than and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return found
+
+
+DECISIONS = "SELECT count(*) FROM decision"
+
+
+@pytest.mark.timeout(400)
+def test_a_desk_that_stays_obeys_the_kill_switch_until_governance_releases_it(state: Path) -> None:
+    arguments = ["up", "--prefect-port", "0", "--state", str(state)]
+    desk = subprocess.Popen(command(arguments), stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    try:
+        assert desk.stderr is not None
+        for line in desk.stderr:
+            if "the desk is up" in line:
+                break
+        assert wait_for_more(state, DECISIONS, 0) > 0
+
+        killed = run_dmm("kill", "--reason", "drill", "--json", "--state", str(state))
+        assert json.loads(killed.out)["killed"] is True
+        time.sleep(2)
+        silent = counted(state, DECISIONS)
+        time.sleep(3)
+        assert counted(state, DECISIONS) == silent
+
+        refused = run_dmm("resume", "--state", str(state))
+        assert refused.code == 2
+        assert "dmm gov release" in refused.err
+
+        assert run_dmm("gov", "release", "--state", str(state)).code == 0
+        assert run_dmm("resume", "--state", str(state)).code == 0
+        assert wait_for_more(state, DECISIONS, silent) > silent
+    finally:
+        desk.send_signal(signal.SIGINT)
+        _, err = desk.communicate(timeout=UP_S_MAX)
+    assert desk.returncode == 0, err
+    assert "stopping: quotes first" in err
+    assert wait_until_gone(state) == []
+
+
+def test_a_kill_without_a_desk_says_what_to_do(state: Path) -> None:
+    done = run_dmm("kill", "--reason", "drill", "--state", str(state))
+    assert done.code == 1
+    assert "dmm up" in done.err
+
+
+def test_a_kill_needs_a_reason(state: Path) -> None:
+    assert run_dmm("kill", "--reason", "  ", "--state", str(state)).code == 2
