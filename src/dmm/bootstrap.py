@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from dmm import observe
@@ -31,7 +32,14 @@ if TYPE_CHECKING:
     )
     from dmm.units.ids import Json
 
-ARTEFACT_DIR = PROJECT_ROOT / "contracts" / "evm" / "build"
+_PACKAGED_ARTEFACTS = Path(__file__).with_name("adapters") / "evm" / "build"
+ARTEFACT_DIR = (
+    _PACKAGED_ARTEFACTS
+    if _PACKAGED_ARTEFACTS.exists()
+    else PROJECT_ROOT / "contracts" / "evm" / "build"
+)
+"""The compiled contracts: inside an installed wheel, else in the checkout."""
+
 CHAIN = "evm"
 """The home chain: the one the desk settles on and governance executes on."""
 

@@ -138,6 +138,10 @@ class Stack:
         with self._guard:
             self._stopping.callback(self._prefect.stop)
         self._prefect.start()
+        # Whatever an earlier owner ran here ended with it; left as it is, such a run would keep
+        # its deployment's only slot until its heartbeat is missed.
+        with PrefectScheduler(self._prefect.api_url, self._prefect.auth) as scheduler:
+            scheduler.crash_unfinished(message="its process ended with the desk that started it")
 
     def _wait(self, name: str) -> None:
         self._started[name].result(STARTED_S_MAX)

@@ -33,6 +33,7 @@ PRUNE_BATCHES_MAX = 200
 SECONDS_PER_DAY = 86_400
 
 TERMINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+UNDER_WAY = ("PENDING", "RUNNING", "CANCELLING")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +208,24 @@ class PrefectScheduler:
             if len(answer["deleted"]) < PRUNE_BATCH_MAX:
                 break
         return deleted
+
+    def crash_unfinished(self, *, message: str) -> int:
+        """Mark every run that is under way as crashed; return how many. At most `RUNS_MAX` a call.
+
+        For the start of a server whose processes all ended with their owner: such a run would hold
+        its deployment's only slot until its heartbeat is missed.
+        """
+        under_way = {"state": {"type": {"any_": list(UNDER_WAY)}}}
+        found = self._call(
+            "POST", "/flow_runs/filter", json={"flow_runs": under_way, "limit": RUNS_MAX}
+        )
+        for run in found:
+            self._call(
+                "POST",
+                f"/flow_runs/{run['id']}/set_state",
+                json={"state": {"type": "CRASHED", "name": "Crashed", "message": message}},
+            )
+        return len(found)
 
     def close(self) -> None:
         """Close the connection."""
