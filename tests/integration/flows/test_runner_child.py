@@ -86,7 +86,7 @@ def test_what_cannot_be_run_is_refused_without_a_run_and_the_next_request_is_ser
 ) -> None:
     child.send(b"this is no JSON")
     assert child.answer()["state"] == "Refused"
-    for request in (
+    wrong: list[object] = [
         [],
         {"flow": "hedge_batch"},
         {"id": 1, "flow": "hedging"},
@@ -94,7 +94,8 @@ def test_what_cannot_be_run_is_refused_without_a_run_and_the_next_request_is_ser
         {"id": 1, "flow": "hedge_batch", "parameters": {"amount": 3}},
         {"id": 1, "flow": "governance_apply"},
         {"id": 1, "flow": "governance_apply", "parameters": {"sequence": -1}},
-    ):
+    ]
+    for request in wrong:
         told = child.ask(request)
         assert (told["state"], told["flow_run_id"]) == ("Refused", None), told
         assert "\n" not in told["error"]
