@@ -37,6 +37,9 @@ def measure(tape: Path | None) -> dict[str, object]:
         "play_s": timings["play_s"],
         "play_x_realtime": round(timings["tape_s"] / timings["play_s"], 1),
         "epoch_s": [timings[f"epoch:{epoch['epoch']}"] for epoch in result["epochs"]],
+        "drain_s": timings["drain_s"],
+        "audit_s": timings["audit_s"],
+        "report_s": timings["report_s"],
         "total_s": round(total_s, 2),
     }
 

@@ -17,6 +17,8 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 BTC_TAPE = SHARED_DATA / "binance_ws_l2" / "usdm_btcusdt_20240808.gz"
 ETHBTC_TAPE = SHARED_DATA / "binance_spot_hour" / "ETHBTC_2020-11-01T09-00-00_update.json"
 DEMO_S_MAX = 240
+SIMULATED = ("demo", "--epochs", "2", "--json")
+"""A run on the simulated market."""
 
 EPOCH_FLOWS = {
     "volatility_recalibration",

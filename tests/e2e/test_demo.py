@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import gzip
 import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import pytest
 
+from tests.e2e.conftest import Session
 from tests.e2e.desk import (
     BTC_TAPE,
     EPOCH_FLOWS,
@@ -25,15 +23,6 @@ real_data = pytest.mark.skipif(
     not SHARED_DATA.is_dir() and not os.environ.get("CI"),
     reason=f"no recordings at {SHARED_DATA}",
 )
-
-
-@pytest.fixture
-def state() -> Iterator[Path]:
-    """Return a state folder that an unprivileged database can reach."""
-    folder = Path(mkdtemp(prefix="dmm-e2e-"))
-    folder.chmod(0o755)
-    yield folder / "demo"
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def check(result: dict[str, Any], *, epochs: int) -> None:
@@ -69,16 +58,17 @@ def test_a_real_recording_is_played_settled_and_audited(tape: Path, state: Path)
     assert wait_until_gone(state) == []
 
 
-def test_without_a_tape_a_simulated_market_plays_and_says_so(state: Path, tmp_path: Path) -> None:
-    done = run_dmm("demo", "--json", "--epochs", "2", "--state", str(state), cwd=tmp_path)
-    assert done.code == 0, done.err
-    check(done.result, epochs=2)
-    assert done.result["simulated"] is True
-    assert "DEMO" in done.err
-    again = run_dmm("demo", "--resume", "--json", "--state", str(state), cwd=tmp_path)
+def test_without_a_tape_a_simulated_market_plays_and_says_so(simulated: Session) -> None:
+    check(simulated.done.result, epochs=2)
+    assert simulated.done.result["simulated"] is True
+    assert "DEMO" in simulated.done.err
+
+
+def test_resuming_a_finished_run_changes_nothing(simulated: Session) -> None:
+    again = run_dmm("demo", "--resume", "--json", "--state", str(simulated.state))
     assert again.code == 0, again.err
     for name in ("quotes", "fills", "intents", "chains", "pnl_quote"):
-        assert again.result[name] == done.result[name], name
+        assert again.result[name] == simulated.done.result[name], name
 
 
 @pytest.mark.parametrize(

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-from tempfile import mkdtemp
 
 import pytest
 
 from tests.e2e.desk import DEMO_S_MAX, ROOT, command, run_dmm, wait_until_gone
 from tests.e2e.test_demo import check
-
-
-@pytest.fixture
-def state() -> Iterator[Path]:
-    """Return a state folder that an unprivileged database can reach."""
-    folder = Path(mkdtemp(prefix="dmm-fault-"))
-    folder.chmod(0o755)
-    yield folder / "demo"
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def database_pid(run: Path) -> int:

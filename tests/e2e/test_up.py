@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from tempfile import mkdtemp
 
 import psycopg
 import pytest
@@ -19,15 +16,6 @@ from tests.e2e.desk import ROOT, command, run_dmm, wait_until_gone
 
 UP_S_MAX = 120
 WAIT_S_MAX = 30
-
-
-@pytest.fixture
-def state() -> Iterator[Path]:
-    """Return a state folder that an unprivileged database can reach."""
-    folder = Path(mkdtemp(prefix="dmm-up-"))
-    folder.chmod(0o755)
-    yield folder / "up"
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def counted(state: Path, query: str) -> int:

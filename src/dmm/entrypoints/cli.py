@@ -16,6 +16,7 @@ from typing import Annotated, ParamSpec, TypeVar
 
 import typer
 
+from dmm.entrypoints.faults import exit_code, one_line
 from dmm.units.errors import Fault, UsageFault
 
 P = ParamSpec("P")
@@ -39,11 +40,6 @@ State = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
-def one_line(error: BaseException) -> str:
-    """Return a fault's text on one line."""
-    return " ".join(str(error).split()) or type(error).__name__
-
-
 def reported(command: Callable[P, R]) -> Callable[P, R]:
     """Turn faults into one line on stderr and an exit code."""
 
@@ -51,12 +47,9 @@ def reported(command: Callable[P, R]) -> Callable[P, R]:
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
-        except UsageFault as fault:
-            typer.echo(f"dmm: {one_line(fault)}", err=True)
-            raise typer.Exit(2) from None
         except Fault as fault:
             typer.echo(f"dmm: {one_line(fault)}", err=True)
-            raise typer.Exit(1) from None
+            raise typer.Exit(exit_code(fault)) from None
         except KeyboardInterrupt:
             typer.echo("dmm: interrupted; everything it started is stopped", err=True)
             raise typer.Exit(130) from None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 from dmm.adapters.postgres.migrate import migrate
-from dmm.entrypoints.cli import one_line
+from dmm.entrypoints.faults import exit_code, one_line
 from dmm.settings import settings
 from dmm.units.errors import Fault
 
@@ -20,7 +20,7 @@ def main() -> int:
         migrate(settings().database_url.get_secret_value())
     except Fault as fault:
         sys.stderr.write(f"dmm migrate: {one_line(fault)}\n")
-        return 1
+        return exit_code(fault)
     return 0
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from dmm import observe
 from dmm.bootstrap import Desk, desk
+from dmm.entrypoints.faults import ends_on_fault
 from dmm.units.errors import OutcomeUnknown, Retryable
 from dmm.usecases.dispatch import SweepCounts, sweep
 
@@ -55,6 +56,12 @@ def main() -> None:
     """Run until SIGTERM or SIGINT."""
     stop = threading.Event()
     _on_signals(stop.set)
+    with ends_on_fault("settler"):
+        run(stop)
+
+
+def run(stop: threading.Event) -> None:
+    """Serve with the desk that the environment describes."""
     wired = desk()
     if wired.settings.metrics_port:
         observe.serve_metrics(wired.settings.metrics_port)

@@ -26,6 +26,7 @@ from dmm.adapters.signers.policy import SignerPolicy, read_policy
 from dmm.adapters.signers.register import Entry, Register
 from dmm.adapters.signers.server import SignerServer
 from dmm.adapters.signers.wire import request_from_json, signed_to_json
+from dmm.entrypoints.faults import exit_code, one_line
 from dmm.ports import Clock, ControlStore, Deployment
 from dmm.rfq.protocol import FirmQuote
 from dmm.units.errors import Fault, Permanent, UsageFault
@@ -194,8 +195,8 @@ def run(
         serve(SignerServer(socket, answer))
         socket.unlink(missing_ok=True)
     except Fault as fault:
-        typer.echo(f"dmm signer: {fault}", err=True)
-        raise typer.Exit(2 if isinstance(fault, UsageFault) else 1) from None
+        typer.echo(f"dmm signer: {one_line(fault)}", err=True)
+        raise typer.Exit(exit_code(fault)) from None
 
 
 if __name__ == "__main__":

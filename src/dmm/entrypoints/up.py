@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from dmm import observe
-from dmm.bootstrap import CHAIN
+from dmm.bootstrap import CHAIN, Desk
 from dmm.entrypoints.demo import Progress, interruptible
+from dmm.governance.policy import Policy
 from dmm.market.tape import DepthUpdate
 from dmm.sandbox.demo_program import demo_policy
 from dmm.sandbox.market import SimulatedMarket
@@ -53,12 +54,21 @@ def _start(stack: Stack, *, seed: int) -> list[Child]:
     policy = demo_policy(market.instrument, snapshot)
     desk = stack.desk()
     stack.chain(market.instrument, genesis_head=policy.policy_hash)
-    record_genesis(store=desk.store, clock=desk.clock, chain=CHAIN, policy=policy)
+    begin_policy(desk, policy)
     return [
         stack.serve(),
         stack.child("settler", ["dmm.entrypoints.settler"]),
         stack.child("worker", ["dmm.entrypoints.worker", "--seed", str(seed)]),
     ]
+
+
+def begin_policy(desk: Desk, policy: Policy) -> None:
+    """Put the preset in force on a new desk; one that has a policy keeps it, whatever its market.
+
+    Only an order executed on chain changes a policy, not another seed at the next start.
+    """
+    if desk.store.policy_head() is None:
+        record_genesis(store=desk.store, clock=desk.clock, chain=CHAIN, policy=policy)
 
 
 def _watch(children: list[Child]) -> None:

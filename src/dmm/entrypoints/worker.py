@@ -16,6 +16,7 @@ import numpy as np
 from dmm import observe
 from dmm.adapters.venues.paper import PaperVenue
 from dmm.bootstrap import CHAIN, desk
+from dmm.entrypoints.faults import ends_on_fault
 from dmm.market.order import Fill
 from dmm.ports import Clock, Feed, Run, Store
 from dmm.sandbox.demo_program import lp_shares
@@ -138,6 +139,12 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    with ends_on_fault("worker"):
+        run(seed, stop)
+
+
+def run(seed: int, stop: threading.Event) -> None:
+    """Quote with the desk that the environment describes."""
     wired = desk()
     if wired.settings.metrics_port:
         observe.serve_metrics(wired.settings.metrics_port)

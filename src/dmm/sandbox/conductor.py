@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from dmm.adapters.reports.html import write_report
@@ -84,8 +85,10 @@ class Conductor:
         run = self._open_run(desk)
         self.say(f"run {run.run_id[:12]}: {run.symbol}, {run.epochs} epochs")
         self._play(desk, run)
-        self._drain(desk)
-        audited = audit_all(store=desk.store, chain=desk.audit_chain)
+        with self._timed("drain_s"):
+            self._drain(desk)
+        with self._timed("audit_s"):
+            audited = audit_all(store=desk.store, chain=desk.audit_chain)
         desk.store.finish_run(run.run_id, finished_at_ns=desk.clock.now_ns())
         path = self.stack.folder / "reports" / f"{run.run_id[:12]}.html"
         self.timings |= self.stack.timings
@@ -105,8 +108,15 @@ class Conductor:
             timings=self.timings,
             warnings=tuple(self.tape.warnings),
         )
-        write_report(result, path)
+        with self._timed("report_s"):
+            write_report(result, path)
         return result
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        began_s = time.monotonic()
+        yield
+        self.timings[name] = time.monotonic() - began_s
 
     # -- set-up -------------------------------------------------------------------------------
 
@@ -168,11 +178,8 @@ class Conductor:
         self.timings["play_s"] = time.monotonic() - began_s - self._flows_s
         self.timings["tape_s"] = (tape.last_ns - tape.first_ns) / NS_PER_S
         if end is PlayEnd.KILLED:
-            latch = desk.store.latch()
-            raise ServiceFault(
-                f"the desk was killed ({latch.reason if latch else 'latch unreadable'}): release "
-                "the kill, then continue with --resume"
-            )
+            _require_released(desk)
+            raise ServiceFault("the kill switch could not be read: continue with --resume")
 
     def run_epoch(self, desk: Desk, run: Run, epoch: int) -> None:
         """Run what is due at the end of an epoch: takers' trades, governance, the epoch's flows."""
@@ -191,7 +198,7 @@ class Conductor:
             self._run_flow(runner, log, job, run, epoch)
         if hinted is not None:
             log.flow_runs[Job.GOVERNANCE_APPLY.value] = governance.wait_applied(hinted)
-            log.rows[Job.GOVERNANCE_APPLY.value] = 1
+            log.rows[Job.GOVERNANCE_APPLY.value] = governance.adopted(hinted)
         log.seconds = time.monotonic() - flows_began_s
         self.timings[f"epoch:{epoch}"] = log.seconds
         self._flows_s += time.monotonic() - began_s
@@ -221,10 +228,19 @@ class Conductor:
             wait_s_max=DRAIN_S_MAX,
         )
         if counts.still_open:
+            _require_released(desk)
             raise ServiceFault(
                 f"{counts.still_open} settlements are not final after {DRAIN_S_MAX:.0f} s: look at "
                 "the chain's log, then continue with --resume"
             )
+
+
+def _require_released(desk: Desk) -> None:
+    latch = desk.store.latch()
+    if latch is not None and latch.killed:
+        raise ServiceFault(
+            f"the desk was killed ({latch.reason}): release the kill, then continue with --resume"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

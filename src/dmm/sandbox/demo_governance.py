@@ -78,6 +78,22 @@ class DemoGovernance:
             f"no run of {FLOW} ended within {APPLIED_S_MAX:.0f} s of its event: see serve.log"
         )
 
+    def adopted(self, hint: Hint) -> int:
+        """Return how many policies in the journal the announced order is: one, the one in force.
+
+        Raises
+        ------
+        ServiceFault
+            If it is not there: a flow run also completes when it found the order not final yet.
+        """
+        head = policy_in_force(self.desk.store)
+        if head.sequence < hint.sequence:
+            raise ServiceFault(
+                f"order {hint.sequence} is not in force although {FLOW} completed: it was not "
+                "final in time, continue with --resume"
+            )
+        return int(head.sequence == hint.sequence)
+
     def execute_release(self, kill_id: int) -> int:
         """Have the owners execute the release of a kill; return the order's sequence."""
         return self._execute(FAMILY_RELEASE, canonical_json({"kill_id": kill_id}))

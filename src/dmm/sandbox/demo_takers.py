@@ -13,6 +13,7 @@ from dmm.bootstrap import CHAIN, Desk
 from dmm.market.instrument import ContractKind, Instrument, Side
 from dmm.ports import Run
 from dmm.sandbox.evm.actors import Actors, accept
+from dmm.settlement.epoch import Job
 from dmm.units.amount import Lots
 from dmm.usecases import rfq
 from dmm.usecases.epoch import policy_in_force
@@ -36,16 +37,19 @@ class DemoTakers:
     def trade(self, run: Run, instrument: Instrument, epoch: int) -> int:
         """Request and accept quotes until the epoch has its trades; return how many it has.
 
-        A resumed epoch counts what was accepted before and asks for the rest only.
+        A resumed epoch counts what was accepted before and asks for the rest only. One whose
+        settlement is planned gets no more: a late acceptance might find no epoch to settle it.
         """
         if instrument.kind is ContractKind.INVERSE:
             # The position asset of an inverse contract is no token that could change hands.
             return 0
+        done = self._accepted(run, epoch)
+        if self._is_settled(run, epoch):
+            return done
         rng = np.random.default_rng([self.seed, epoch])
         sides = rng.permutation([Side.BUY, Side.SELL] * REQUESTS_MAX)
         size_max = policy_in_force(self.desk.store).policy.quote_size_lots
         sizes = rng.integers(1, max(2, size_max), size=REQUESTS_MAX)
-        done = self._accepted(run, epoch)
         for side, size in zip(sides, sizes.tolist(), strict=False):
             if done >= TRADES_PER_EPOCH:
                 break
@@ -59,6 +63,12 @@ class DemoTakers:
     def _accepted(self, run: Run, epoch: int) -> int:
         trades = self.desk.store.rfq_trades(run.run_id, epoch)
         return sum(trade.acceptance is not None for trade in trades)
+
+    def _is_settled(self, run: Run, epoch: int) -> bool:
+        return any(
+            claim.job is Job.PMM_SETTLEMENT and claim.epoch == epoch and claim.plan_hash is not None
+            for claim in self.desk.store.epoch_claims(run.run_id)
+        )
 
     def _trade_one(
         self, run: Run, instrument: Instrument, epoch: int, request: rfq.QuoteRequest

@@ -7,6 +7,7 @@ as the program.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -52,7 +53,7 @@ class Child:
         Raises
         ------
         ServiceFault
-            If the program cannot be started.
+            If the program cannot be started, or an earlier one of it does not end.
         """
         self._end_earlier()
         die_with_parent = _die_with_parent(self.stop_signal)
@@ -90,13 +91,15 @@ class Child:
             pid, started_at = int(words[0]), words[1]
         except (OSError, ValueError, IndexError):
             return
-        deadline = time.monotonic() + self.stop_s_max
-        while _started_at(pid) == started_at:
-            if time.monotonic() > deadline:
-                observe.service(name=self.name, state="killed", pid=pid, note="left by an owner")
-                os.kill(pid, signal.SIGKILL)
-                deadline += self.stop_s_max
-            time.sleep(POLL_S)
+        if _wait_gone(pid, started_at, timeout_s=self.stop_s_max):
+            return
+        observe.service(name=self.name, state="killed", pid=pid, note="left by an owner")
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        if not _wait_gone(pid, started_at, timeout_s=self.stop_s_max):
+            raise ServiceFault(
+                f"an earlier {self.name} (pid {pid}) does not end: stop it and start again"
+            )
 
     @property
     def pid(self) -> int:
@@ -167,6 +170,16 @@ def _started_at(pid: int) -> str:
         return ""
     state, *rest = fields.rsplit(")", 1)[1].split()
     return "" if state == "Z" else rest[18]
+
+
+def _wait_gone(pid: int, started_at: str, *, timeout_s: float) -> bool:
+    """Wait until a process is gone, or has given its pid to another; False when time runs out."""
+    deadline = time.monotonic() + timeout_s
+    while _started_at(pid) == started_at:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_S)
+    return True
 
 
 def _die_with_parent(stop_signal: signal.Signals) -> Callable[[], None]:

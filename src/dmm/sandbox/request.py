@@ -33,12 +33,23 @@ class Request:
 
     @classmethod
     def load(cls, run_folder: Path) -> Request | None:
-        """Read the request of the run in a folder, or None where none was made."""
+        """Read the request of the run in a folder, or None where none was made.
+
+        Raises
+        ------
+        UsageFault
+            If the file cannot be read.
+        """
+        path = run_folder / REQUEST_FILE
         try:
-            body = json.loads((run_folder / REQUEST_FILE).read_text(encoding="utf-8"))
+            body = json.loads(path.read_text(encoding="utf-8"))
+            return replace(cls(**body), tape=tuple(body["tape"]))
         except FileNotFoundError:
             return None
-        return replace(cls(**body), tape=tuple(body["tape"]))
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise UsageFault(
+                f"{path} cannot be read: leave out --resume, or name another --state"
+            ) from error
 
 
 def resumed(asked: Request, run_folder: Path) -> Request:

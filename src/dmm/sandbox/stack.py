@@ -39,10 +39,11 @@ THREADS = 3
 """Services that start at the same time."""
 
 FUNDING_S_MAX = 30.0
-BLOCK_MS = 100
+BLOCK_MS = 50
+"""Time between blocks while something is under way: finality, 16 blocks, then takes 0.8 s."""
 SERVED_S_MAX = 60.0
 SIGNER_S_MAX = 20.0
-STARTED_S_MAX = 180.0
+STARTED_S_MAX = 360.0
 """Longest wait for a service that is starting, the first npm install included."""
 
 GOVERNANCE_DEPLOYMENT = "governance_apply/governance_apply"
@@ -104,12 +105,14 @@ class Stack:
 
     def __exit__(self, *_: object) -> None:
         """Stop everything that was started, the last first."""
-        for started in self._started.values():
-            # A start under way ends by itself, in bounded time, and has then to be undone.
-            started.exception()
-        if self._desk is not None:
-            self._desk.close()
-        self._stopping.close()
+        try:
+            for started in self._started.values():
+                # A start under way ends by itself, in bounded time, and has then to be undone.
+                started.exception()
+        finally:
+            # Also when a second signal cuts the waiting short: the kernel ends what comes up later
+            # when the thread that started it ends.
+            self._stopping.close()
 
     def _timed_start(self, name: str, start: Callable[[], None]) -> None:
         with self._timed(name):
@@ -144,7 +147,12 @@ class Stack:
             scheduler.crash_unfinished(message="its process ended with the desk that started it")
 
     def _wait(self, name: str) -> None:
-        self._started[name].result(STARTED_S_MAX)
+        try:
+            self._started[name].result(STARTED_S_MAX)
+        except TimeoutError as error:
+            raise ServiceFault(
+                f"{name} did not start in {STARTED_S_MAX:.0f} s: look at the logs in {self.folder}"
+            ) from error
 
     # -- what a session needs -----------------------------------------------------------------
 
@@ -164,6 +172,7 @@ class Stack:
             self._wait("postgres")
             self._wait("evm")
             self._desk = Desk(self._wiring().settings())
+            self._stopping.callback(self._desk.close)
         return self._desk
 
     def chain(self, instrument: Instrument, *, genesis_head: Hash32) -> Actors:

@@ -35,11 +35,6 @@ class StateFolder:
         """Return the folder of the present run."""
         return self.root / RUN_FOLDER
 
-    @property
-    def holds_a_run(self) -> bool:
-        """Tell whether a run has been started here."""
-        return (self.run / "postgres").exists()
-
     def __enter__(self) -> Self:
         """Take the folder.
 

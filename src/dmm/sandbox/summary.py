@@ -110,7 +110,7 @@ def summarize(
         report=report,
         seconds=seconds,
         timings=timings,
-        warnings=warnings,
+        warnings=(*warnings, *_without_end(settlements)),
         series=curve.series,
     )
 
@@ -151,6 +151,13 @@ def summarize_settlements(store: Store, run_id: str) -> Settlements:
         chain_counts=counts,
         paid=text,
     )
+
+
+def _without_end(settlements: Settlements) -> tuple[str, ...]:
+    left = settlements.planned - settlements.final - settlements.failed
+    if not left:
+        return ()
+    return (f"{left} settlements are quarantined or cancelled: a person must look at each",)
 
 
 def _settled(intent: Intent, tx_id: str, height: int, decimals: int) -> Settled:

@@ -9,6 +9,7 @@ from typing import Protocol
 from dmm import observe
 from dmm.ledger.position import Position
 from dmm.ledger.session import TradingSession
+from dmm.market.health import FEED_AGE_NS_MAX, FRESH_TICKS_MIN, is_stale
 from dmm.market.instrument import Instrument, Side
 from dmm.market.order import Fill, Order, OrderReport, ReportKind, TimeInForce
 from dmm.market.tape import BestQuote, DepthUpdate, FeedEvent
@@ -25,7 +26,7 @@ from dmm.risk.gate import Exposure, Refused, gate
 from dmm.risk.outstanding import Outstanding
 from dmm.units.amount import Atoms, HalfTicks
 from dmm.units.errors import Fault, InvariantBroken
-from dmm.units.time import NS_PER_MS, NS_PER_S, Nanos
+from dmm.units.time import NS_PER_MS, Nanos
 from dmm.usecases.quote_journal import QuoteJournal
 
 
@@ -42,8 +43,8 @@ class WorkerSettings:
     decisions and fills held back; `top_levels`: book levels a slice keeps per side.
     """
 
-    stale_ns: int = 3 * NS_PER_S
-    fresh_ticks: int = 5
+    stale_ns: int = FEED_AGE_NS_MAX
+    fresh_ticks: int = FRESH_TICKS_MIN
     latch_every: int = 4
     batch_max: int = 256
     top_levels: int = 20
@@ -198,7 +199,7 @@ class QuotingWorker:
         now_ns = event.received_at_ns
         seen_at_ns = self._seen_at_ns
         if now_ns > seen_at_ns:
-            if now_ns - seen_at_ns > self._settings.stale_ns:
+            if self._is_stale(now_ns):
                 self._go_stale()
             self._seen_at_ns = now_ns
         else:
@@ -230,7 +231,7 @@ class QuotingWorker:
 
         For a loop in real time; in a play the next event tells how long the silence was.
         """
-        if not self._fresh_needed and now_ns - self._seen_at_ns > self._settings.stale_ns:
+        if not self._fresh_needed and self._is_stale(now_ns):
             self._go_stale()
 
     def _apply_depth(self, update: DepthUpdate, now_ns: Nanos) -> None:
@@ -245,6 +246,11 @@ class QuotingWorker:
         """Keep the market current while killed, and collect nothing: no slice will hold it."""
         if isinstance(event, DepthUpdate):
             self._market.apply_depth(event)
+
+    def _is_stale(self, now_ns: Nanos) -> bool:
+        return is_stale(
+            received_at_ns=self._seen_at_ns, now_ns=now_ns, age_ns_max=self._settings.stale_ns
+        )
 
     def _go_stale(self) -> None:
         # The moment a timer would have fired: a play must not know of the silence later than that.

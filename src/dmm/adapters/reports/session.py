@@ -81,6 +81,11 @@ class SessionResult:
     warnings: tuple[str, ...] = ()
     series: Series = field(default_factory=Series)
 
+    @property
+    def is_sound(self) -> bool:
+        """Tell whether chain equals ledger and every planned settlement came to an end."""
+        return self.difference_atoms == 0 and self.planned == self.final + self.failed
+
     def to_json(self) -> dict[str, object]:
         """Return the object that ``--json`` prints."""
         return {

@@ -32,6 +32,9 @@ PRUNE_BATCHES_MAX = 200
 
 SECONDS_PER_DAY = 86_400
 
+BUSY_PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.6)
+"""Pauses before a request that the server was too busy for is made again."""
+
 TERMINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 UNDER_WAY = ("PENDING", "RUNNING", "CANCELLING")
 
@@ -257,6 +260,12 @@ class PrefectScheduler:
         where = f"Prefect at {self._api_url}"
         try:
             answer = self._client.request(method, path, json=json)
+            for pause_s in BUSY_PAUSES_S:
+                if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                    break
+                # The server rolled back and asks to be asked again: its database was locked.
+                time.sleep(pause_s)
+                answer = self._client.request(method, path, json=json)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise Retryable(
                 f"{where} cannot be reached ({error}): is it up, and is DMM_PREFECT_API_URL right?"

@@ -122,3 +122,13 @@ def test_the_json_lists_each_settlement_under_its_chain() -> None:
         }
     }
     assert body["audit"] == {"difference": 0, "checked_at_block": {"evm": 44}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sound"),
+    [({}, True), ({"difference_atoms": 1}, False), ({"final": 2}, False), ({"failed": 1}, False)],
+)
+def test_a_session_is_sound_only_when_all_is_settled_and_nothing_is_unexplained(
+    changes: dict[str, object], sound: bool
+) -> None:
+    assert session(**changes).is_sound is sound
