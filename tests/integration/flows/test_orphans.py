@@ -64,3 +64,4 @@ def test_a_run_left_by_a_killed_owner_is_crashed_and_gives_its_slot_back(
         assert ask_for(rest, runs[1], "PENDING") == "ACCEPT"
         assert scheduler.crash_unfinished(message=MESSAGE) == 1
         assert scheduler.crash_unfinished(message=MESSAGE) == 0
+        rest.delete(f"/deployments/{deployment}").raise_for_status()
