@@ -74,7 +74,7 @@ class Intent:
 
 
 class IntentState(StrEnum):
-    """States of an intent; see docs/settlement.md."""
+    """States of an intent; `dmm.settlement.lifecycle` holds the legal moves between them."""
 
     READY = "READY"
     IN_FLIGHT = "IN_FLIGHT"
