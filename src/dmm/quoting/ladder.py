@@ -11,7 +11,6 @@ from dmm.quoting.scale import QuoteInputs
 from dmm.units.amount import Lots, Ticks
 from dmm.units.price import price_ceil, price_floor
 
-TIERS = 3
 TIER_SHARES_PERCENT = (25, 50, 25)
 """Shares of the size from the innermost tier outwards."""
 

@@ -15,7 +15,6 @@ from dmm.adapters.evm.codec import BALANCE_OF, Book, account, calldata
 from dmm.adapters.evm.fees import GAS_MAX, FeeCaps, fees
 from dmm.adapters.evm.logs import read_orders, read_transfers
 from dmm.adapters.evm.node import Block, NoAnswer, Node, NodeRefused, WrongChain
-from dmm.adapters.evm.verify import acceptance_is_signed
 from dmm.ports import (
     Answer,
     Deployment,
@@ -25,7 +24,6 @@ from dmm.ports import (
     TokenTransfer,
     TxView,
 )
-from dmm.rfq.protocol import Acceptance, FirmQuote
 from dmm.settlement.intent import Intent
 from dmm.units.amount import Atoms
 from dmm.units.errors import OutcomeUnknown, Permanent, Retryable, ServiceFault
@@ -183,10 +181,6 @@ class EvmChain:
                 at=at,
             )
         )
-
-    def verify_acceptance(self, quote: FirmQuote, acceptance: Acceptance, signature: bytes) -> bool:
-        """Tell whether the quote's taker signed this acceptance of this quote."""
-        return acceptance_is_signed(quote, acceptance, signature, book=self._book)
 
     def _agreed(self, ask: Callable[[Node], T]) -> T | None:
         """Return what all nodes say alike; None when one is silent or differs."""

@@ -191,12 +191,6 @@ class EvmNode:
             # A checkpoint may hold the blocks that are gone now: write again before they are final.
             self._undurable = self._head - depth + 1
 
-    def advance_time(self, seconds: int) -> None:
-        """FAULT: move the chain's clock forward and mine a block there."""
-        with self._mining:
-            self.rpc("evm_increaseTime", seconds)
-            self._mine_one()
-
     def checkpoint(self) -> None:
         """Write the chain to disk, whole or not at all."""
         with self._mining:
