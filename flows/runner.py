@@ -28,6 +28,8 @@ from prefect import Flow
 from prefect.client.schemas.objects import State
 from prefect.exceptions import ParameterTypeError
 
+from dmm import bootstrap
+
 LINE_BYTES_MAX = 65_536
 """A longer request is refused and ends the process."""
 
@@ -56,7 +58,8 @@ def take_stdout() -> IO[str]:
 
 
 def load_flows() -> dict[str, Flow[..., Any]]:
-    """Import every flow, so that the first request does not wait for it."""
+    """Import every flow and what it calls, so that the first request does not wait for it."""
+    bootstrap.warm()
     return {name: getattr(importlib.import_module(f"flows.{name}"), name) for name in FLOWS}
 
 

@@ -7,6 +7,7 @@ A `Desk` holds one adapter per port, each made when it is first asked for. Flows
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +40,22 @@ ARTEFACT_DIR = (
     else PROJECT_ROOT / "contracts" / "evm" / "build"
 )
 """The compiled contracts: inside an installed wheel, else in the checkout."""
+
+WARM_MODULES = (
+    "adapters.evm.client",
+    "adapters.makers.http",
+    "adapters.postgres.store",
+    "adapters.scheduler.prefect",
+    "adapters.signers.socket",
+    "usecases.audit",
+    "usecases.buyback",
+    "usecases.control",
+    "usecases.dispatch",
+    "usecases.hedge",
+    "usecases.recalibrate",
+    "usecases.reward",
+    "usecases.rfq",
+)
 
 CHAIN = "evm"
 """The home chain: the one the desk settles on and governance executes on."""
@@ -176,6 +193,12 @@ def run_job(job: str, *, run_id: str = "", epoch: int = -1) -> JobOutcome:
         epoch = last.epoch
     observe.correlate(run=run.run_id, epoch=epoch, job=job)
     return jobs[job](wired, run, epoch)
+
+
+def warm() -> None:
+    """Import what the jobs use, so that the first of them does not wait a second for it."""
+    for name in WARM_MODULES:
+        importlib.import_module(f"dmm.{name}")
 
 
 def apply_order(sequence: int) -> JobOutcome:

@@ -43,7 +43,7 @@ def run_demo(
     observe.configure_logging("ERROR")
     folder = StateFolder((state or FOLDER).absolute())
     request = Request(
-        tape=tuple(str(path.absolute()) for path in tape),
+        tape=tuple(str(path.resolve()) for path in tape),
         epochs=epochs,
         seed=seed,
         allow_gaps=allow_gaps,
