@@ -77,6 +77,7 @@ def may_retry(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
 )
 async def attempt_job(job: str, run_id: str, epoch: int) -> JobOutcome:
     """Run one epoch job in a thread, so that heartbeats go on meanwhile."""
+    bootstrap.correlate(flow_run=str(runtime.flow_run.id))
     return await asyncio.to_thread(bootstrap.run_job, job, run_id=run_id, epoch=epoch)
 
 
@@ -90,6 +91,7 @@ async def attempt_job(job: str, run_id: str, epoch: int) -> JobOutcome:
 )
 async def attempt_order(sequence: int) -> JobOutcome:
     """Apply one executed order in a thread, so that heartbeats go on meanwhile."""
+    bootstrap.correlate(flow_run=str(runtime.flow_run.id))
     return await asyncio.to_thread(bootstrap.apply_order, sequence)
 
 

@@ -177,7 +177,7 @@ def run_job(job: str, *, run_id: str = "", epoch: int = -1) -> JobOutcome:
     Raises
     ------
     UsageFault
-        If there is no such job or run, or no epoch has closed yet.
+        If there is no such job or run.
     """
     jobs = _jobs()
     if job not in jobs:
@@ -185,14 +185,26 @@ def run_job(job: str, *, run_id: str = "", epoch: int = -1) -> JobOutcome:
     wired = desk()
     run = wired.store.run(run_id) if run_id else wired.store.latest_run()
     if run is None:
-        raise UsageFault("the journal holds no run yet: start the quoting worker first")
+        return _too_early(job, "", "the journal holds no run yet")
     if epoch < 0:
         last = wired.store.last_slice(run.run_id)
         if last is None:
-            raise UsageFault(f"no epoch of run {run.run_id} has closed yet: wait for the first")
+            return _too_early(job, run.run_id, "no epoch of this run has closed yet")
         epoch = last.epoch
     observe.correlate(run=run.run_id, epoch=epoch, job=job)
     return jobs[job](wired, run, epoch)
+
+
+def correlate(*, flow_run: str) -> None:
+    """Name the flow run behind everything that is logged from here on in this context."""
+    observe.correlate(flow_run=flow_run)
+
+
+def _too_early(job: str, run_id: str, note: str) -> JobOutcome:
+    """Return that a schedule asked before there was anything to do: nothing was claimed."""
+    from dmm.usecases.epoch import waiting
+
+    return waiting(run_id=run_id, job=Job(job), subject="schedule", epoch=0, note=note)
 
 
 def warm() -> None:
