@@ -109,3 +109,32 @@ def test_an_unusable_recording_is_a_fault_that_names_the_file(
     assert words in done.err
     assert done.err.count("\n") == 1
     assert "Traceback" not in done.err
+
+
+@real_data
+@pytest.mark.realdata
+def test_a_gapped_recording_is_refused_unless_gaps_are_allowed_and_then_counted(
+    state: Path, tmp_path: Path
+) -> None:
+    tape = tmp_path / "gapped.gz"
+    with gzip.open(BTC_TAPE, "rt", encoding="utf-8") as lines:
+        kept = [line for number, line in enumerate(lines, 1) if not 9_000 <= number < 9_200]
+    tape.write_bytes(gzip.compress("".join(kept[:12_000]).encode(), compresslevel=1))
+    refused = run_dmm("demo", "--tape", str(tape), "--state", str(state))
+    assert refused.code == 1
+    assert "line 90" in refused.err
+    assert "--allow-gaps" in refused.err
+    played = run_dmm(
+        "demo",
+        "--tape",
+        str(tape),
+        "--allow-gaps",
+        "--epochs",
+        "1",
+        "--json",
+        "--state",
+        str(state),
+    )
+    assert played.code == 0, played.err
+    assert played.result["findings"]["gaps"] == 1  # type: ignore[index]
+    assert "the tape has 1 gaps" in played.result["warnings"][0]  # type: ignore[index]

@@ -106,7 +106,8 @@ class Conductor:
             report=str(path),
             seconds=time.monotonic() - started_s,
             timings=self.timings,
-            warnings=tuple(self.tape.warnings),
+            warnings=self.tape.warnings,
+            findings=self.tape.findings,
         )
         with self._timed("report_s"):
             write_report(result, path)

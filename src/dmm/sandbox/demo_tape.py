@@ -16,6 +16,9 @@ from dmm.units.errors import TapeFault
 from dmm.units.ids import Hash32, content_id
 from dmm.units.time import Nanos
 
+FINDINGS = ("gaps", "truncated_lines", "clock_regressions", "crossed_books")
+"""Flaws that a tape may have when they are allowed; fields of `TapeReport`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoTape:
@@ -29,6 +32,8 @@ class DemoTape:
     last_ns: Nanos
     messages: int
     warnings: tuple[str, ...]
+    findings: dict[str, int]
+    """How many flaws of each kind were counted and played over."""
 
     def feed(self) -> Feed:
         """Return the tape from its start."""
@@ -67,6 +72,7 @@ def inspect(request: Request) -> DemoTape:
         last_ns=last_ns,
         messages=feed.report.messages,
         warnings=tuple(feed.report.warnings),
+        findings={kind: getattr(feed.report, kind) for kind in FINDINGS},
     )
 
 

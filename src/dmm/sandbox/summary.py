@@ -61,6 +61,7 @@ def summarize(
     seconds: float,
     timings: dict[str, float],
     warnings: tuple[str, ...],
+    findings: dict[str, int],
 ) -> SessionResult:
     """Return the session's result; everything but wall-clock figures comes from the journal."""
     slices = [s for epoch in range(run.epochs) if (s := store.slice(run.run_id, epoch)) is not None]
@@ -110,7 +111,8 @@ def summarize(
         report=report,
         seconds=seconds,
         timings=timings,
-        warnings=(*warnings, *_without_end(settlements)),
+        warnings=(*_counted(findings), *warnings, *_without_end(settlements)),
+        findings=findings,
         series=curve.series,
     )
 
@@ -151,6 +153,11 @@ def summarize_settlements(store: Store, run_id: str) -> Settlements:
         chain_counts=counts,
         paid=text,
     )
+
+
+def _counted(findings: dict[str, int]) -> tuple[str, ...]:
+    found = [f"{n} {kind.replace('_', ' ')}" for kind, n in findings.items() if n]
+    return (f"the tape has {', '.join(found)}",) if found else ()
 
 
 def _without_end(settlements: Settlements) -> tuple[str, ...]:

@@ -79,6 +79,8 @@ class SessionResult:
     seconds: float
     timings: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    findings: dict[str, int] = field(default_factory=dict)
+    """Flaws of the tape by kind, counted and played over."""
     series: Series = field(default_factory=Series)
 
     @property
@@ -115,5 +117,6 @@ class SessionResult:
             "run_id": self.run_id,
             "simulated": self.is_simulated,
             "timings": {name: round(value, 3) for name, value in self.timings.items()},
+            "findings": self.findings,
             "warnings": list(self.warnings),
         }
