@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,16 @@ def test_a_signed_transaction_survives_the_wire() -> None:
 def test_a_line_that_is_no_object_without_fractions_is_refused(line: bytes) -> None:
     with pytest.raises(Permanent):
         unpack(line)
+
+
+def test_brackets_cannot_end_the_process_even_where_the_recursion_limit_was_lifted() -> None:
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000_000)
+    try:
+        with pytest.raises(Permanent, match="nested deeper than 16"):
+            unpack(b'{"a":' * 12_000 + b"1" + b"}" * 12_000 + b"\n")
+    finally:
+        sys.setrecursionlimit(before)
 
 
 def test_a_line_longer_than_the_other_side_reads_is_refused() -> None:
