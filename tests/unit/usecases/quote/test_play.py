@@ -20,7 +20,7 @@ from dmm.quoting.price import Priced, price_quote
 from dmm.quoting.scale import inputs_in_ticks
 from dmm.sandbox.market import SimulatedMarket
 from dmm.units.amount import HalfTicks, Lots, Ticks
-from dmm.units.errors import InvariantBroken, UsageFault
+from dmm.units.errors import InvariantBroken, ServiceFault, UsageFault
 from dmm.units.time import Nanos
 from dmm.usecases.play import PlayEnd, equal_boundaries, play
 from dmm.usecases.quote import EpochInputs, QuotingWorker
@@ -270,3 +270,34 @@ def test_a_decision_keeps_every_input_as_an_integer() -> None:
         assert b"." not in record.body.replace(b'"', b"")
         for name in fields:
             assert f'"{name}"'.encode() in record.body
+
+
+class FullDisk(MemoryStore):
+    """Refuses writes of fills once some were taken, as a database on a full disk does."""
+
+    def __init__(self, *, batches: int) -> None:
+        super().__init__()
+        self.batches_left = batches
+
+    def append_fills(self, fills, postings) -> int:  # type: ignore[no-untyped-def]
+        if not self.batches_left:
+            raise ServiceFault("the database's disk is full: free space, then start again")
+        self.batches_left -= 1
+        return super().append_fills(fills, postings)
+
+
+@pytest.mark.parametrize("batches", [0, 1])
+def test_a_full_disk_stops_the_play_and_what_was_booked_is_whole(batches: int) -> None:
+    whole = MemoryStore()
+    simulated(whole)
+    store = FullDisk(batches=batches)
+    with pytest.raises(ServiceFault, match="disk is full"):
+        simulated(store)
+    booked = len(store.fills("run"))
+    assert (booked > 0) == (batches > 0)
+    assert booked < len(whole.fills("run"))
+    # Space is free again: the run goes on to the same end.
+    store.batches_left = 1_000
+    simulated(store)
+    assert store.fills("run") == whole.fills("run")
+    assert store.balances() == whole.balances()
