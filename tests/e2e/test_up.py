@@ -76,3 +76,24 @@ def test_a_kill_without_a_desk_says_what_to_do(state: Path) -> None:
 
 def test_a_kill_needs_a_reason(state: Path) -> None:
     assert run_dmm("kill", "--reason", "  ", "--state", str(state)).code == 2
+
+
+def test_a_kept_demo_prints_its_result_and_stays_until_it_is_interrupted(state: Path) -> None:
+    arguments = ["demo", "--keep", "--epochs", "1", "--json", "--state", str(state)]
+    kept = subprocess.Popen(
+        command(arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    assert kept.stdout is not None
+    assert kept.stderr is not None
+    result = json.loads(kept.stdout.readline())
+    for line in kept.stderr:
+        if "Prefect UI at" in line:
+            break
+    try:
+        assert result["audit"]["difference"] == 0
+        assert counted(state, DECISIONS) > 0
+    finally:
+        kept.send_signal(signal.SIGINT)
+        kept.communicate(timeout=UP_S_MAX)
+    assert kept.returncode == 0
+    assert wait_until_gone(state) == []

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dmm.adapters.reports.html import write_report
@@ -23,6 +22,7 @@ from dmm.sandbox.request import Request
 from dmm.sandbox.runner import FlowRunner
 from dmm.sandbox.stack import Stack
 from dmm.sandbox.summary import Audited, EpochLog, summarize
+from dmm.sandbox.timing import timed
 from dmm.settlement.epoch import Job
 from dmm.units.errors import ServiceFault, UsageFault
 from dmm.units.ids import Json, content_id
@@ -85,9 +85,9 @@ class Conductor:
         run = self._open_run(desk)
         self.say(f"run {run.run_id[:12]}: {run.symbol}, {run.epochs} epochs")
         self._play(desk, run)
-        with self._timed("drain_s"):
+        with timed(self.timings, "drain_s"):
             self._drain(desk)
-        with self._timed("audit_s"):
+        with timed(self.timings, "audit_s"):
             audited = audit_all(store=desk.store, chain=desk.audit_chain)
         desk.store.finish_run(run.run_id, finished_at_ns=desk.clock.now_ns())
         path = self.stack.folder / "reports" / f"{run.run_id[:12]}.html"
@@ -109,15 +109,9 @@ class Conductor:
             warnings=self.tape.warnings,
             findings=self.tape.findings,
         )
-        with self._timed("report_s"):
+        with timed(self.timings, "report_s"):
             write_report(result, path)
         return result
-
-    @contextmanager
-    def _timed(self, name: str) -> Iterator[None]:
-        began_s = time.monotonic()
-        yield
-        self.timings[name] = time.monotonic() - began_s
 
     # -- set-up -------------------------------------------------------------------------------
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
@@ -29,6 +28,7 @@ from dmm.sandbox.prefect import PrefectServer
 from dmm.sandbox.process import Child, free_port
 from dmm.sandbox.runner import FlowRunner
 from dmm.sandbox.state import StateFolder
+from dmm.sandbox.timing import timed
 from dmm.sandbox.wiring import Wiring
 from dmm.settings import PROJECT_ROOT
 from dmm.units.errors import ServiceFault
@@ -47,7 +47,6 @@ STARTED_S_MAX = 360.0
 """Longest wait for a service that is starting, the first npm install included."""
 
 GOVERNANCE_DEPLOYMENT = "governance_apply/governance_apply"
-POLL_S = 0.1
 
 Say = Callable[[str], None]
 
@@ -115,15 +114,9 @@ class Stack:
             self._stopping.close()
 
     def _timed_start(self, name: str, start: Callable[[], None]) -> None:
-        with self._timed(name):
+        with timed(self.timings, f"start:{name}"):
             start()
         self._say(f"{name} healthy in {self.timings[f'start:{name}']:.1f} s")
-
-    @contextmanager
-    def _timed(self, name: str) -> Iterator[None]:
-        began_s = time.monotonic()
-        yield
-        self.timings[f"start:{name}"] = time.monotonic() - began_s
 
     def _start_postgres(self) -> None:
         with self._guard:
@@ -180,7 +173,7 @@ class Stack:
         if self._actors is not None:
             return self._actors
         desk = self.desk()
-        with self._timed("contracts"):
+        with timed(self.timings, "start:contracts"):
             actors = Actors.of(self._node.folder)
             deployments = deploy(
                 node=self._node,
@@ -198,7 +191,7 @@ class Stack:
                 height=max(deployed.height for deployed in deployments),
                 wait_s_max=FUNDING_S_MAX,
             )
-        with self._timed("signers"):
+        with timed(self.timings, "start:signers"):
             config = desk.settings
             self._start_signers(actors, deployments)
             book = Book(chain_id=config.evm_chain_id, deployments={d.name: d for d in deployments})
@@ -255,7 +248,7 @@ class Stack:
         """Return the warm runner of the epoch flows; governance is served beside it."""
         if self._runner is None:
             self._wait("prefect")
-            with self._timed("flows"):
+            with timed(self.timings, "start:flows"):
                 self._runner = FlowRunner(folder=self.folder, environment=self.environment())
                 self._stopping.callback(self._runner.stop)
                 self._runner.spawn()
