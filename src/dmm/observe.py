@@ -35,6 +35,15 @@ _AUDIT_DIFFERENCE = Gauge(
     registry=REGISTRY,
 )
 _KILLED = Gauge("dmm_killed", "1 while the kill switch holds.", registry=REGISTRY)
+_CONFLATED = Counter(
+    "dmm_events_conflated", "Market events folded into others.", registry=REGISTRY
+)
+_DROPPED = Counter(
+    "dmm_trades_dropped", "Trade prints dropped by a full intake.", registry=REGISTRY
+)
+_JOURNAL_LAG = Gauge(
+    "dmm_journal_lag_records", "Records that wait for the journal.", registry=REGISTRY
+)
 
 _log: FilteringBoundLogger = structlog.get_logger("dmm")
 
@@ -113,6 +122,24 @@ def kill_switch(*, killed: bool, reason: str, operator: str) -> None:
     """Note that the kill switch was latched or released."""
     _KILLED.set(1 if killed else 0)
     _log.warning("kill_switch", killed=killed, reason=reason, operator=operator)
+
+
+def conflated(*, events: int, dropped: int) -> None:
+    """Note that waiting market events were folded, and how many trades had to be dropped."""
+    _CONFLATED.inc(events)
+    _DROPPED.inc(dropped)
+    _log.warning("conflated", events=events, dropped=dropped)
+
+
+def journal_lag(*, records: int) -> None:
+    """Note how many decisions and fills wait for the journal."""
+    _JOURNAL_LAG.set(records)
+
+
+def journal_stalled(*, records: int) -> None:
+    """Note that the journal does not keep up: the worker cancels and holds."""
+    _JOURNAL_LAG.set(records)
+    _log.error("journal_stalled", records=records)
 
 
 def signed(*, kind: str, subject: str) -> None:

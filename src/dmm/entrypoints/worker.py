@@ -20,10 +20,10 @@ from dmm.entrypoints.faults import ends_on_fault
 from dmm.market.order import Fill
 from dmm.ports import Clock, Feed, Run, Store
 from dmm.sandbox.demo_program import lp_shares
-from dmm.sandbox.epoch_inputs import epoch_inputs
 from dmm.sandbox.market import PacedFeed, SimulatedMarket
 from dmm.units.ids import Hash32, content_id
 from dmm.units.time import NS_PER_S, Nanos
+from dmm.usecases.epoch_inputs import epoch_inputs
 from dmm.usecases.quote import EpochInputs, QuotingWorker, WorkerSettings
 
 RUN_KIND = "up"

@@ -16,7 +16,6 @@ from dmm.sandbox.demo_governance import DemoGovernance
 from dmm.sandbox.demo_program import demo_policy, lp_shares
 from dmm.sandbox.demo_takers import DemoTakers
 from dmm.sandbox.demo_tape import DemoTape
-from dmm.sandbox.epoch_inputs import epoch_inputs
 from dmm.sandbox.evm.actors import Actors
 from dmm.sandbox.request import Request
 from dmm.sandbox.runner import FlowRunner
@@ -30,6 +29,7 @@ from dmm.units.time import NS_PER_S
 from dmm.usecases.audit import audit_all
 from dmm.usecases.control import record_genesis
 from dmm.usecases.dispatch import sweep
+from dmm.usecases.epoch_inputs import epoch_inputs
 from dmm.usecases.play import PlayEnd, equal_boundaries, play
 from dmm.usecases.quote import EpochInputs, QuotingWorker
 

@@ -5,6 +5,7 @@
     Fault                     every fault of ours; its text is one line: what, which value, cure
     ├── InvariantBroken       stop: a law of money or state does not hold
     ├── Retryable             nothing was sent; the same call may succeed later
+    │   └── JournalStalled    what waits for the journal has reached its bound
     ├── OutcomeUnknown        something may have been sent; look it up before anything else
     └── Permanent             the same call will never succeed
         ├── UsageFault        the caller asked for something that cannot be (exit code 2)
@@ -27,6 +28,10 @@ class InvariantBroken(Fault):
 
 class Retryable(Fault):
     """Nothing was sent; the same call may succeed later."""
+
+
+class JournalStalled(Retryable):
+    """What waits for the journal has reached its bound: nothing new may be decided meanwhile."""
 
 
 class OutcomeUnknown(Fault):
