@@ -6,10 +6,11 @@ A `Desk` holds one adapter per port, each made when it is first asked for. Flows
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         Scheduler,
         Signer,
         Store,
+        WorkerStore,
     )
     from dmm.units.ids import Json
 
@@ -127,6 +129,24 @@ class Desk:
     def owner(self) -> str:
         """Return the name under which this process leases work."""
         return f"pid-{os.getpid()}"
+
+    @contextlib.contextmanager
+    def worker_journal(self) -> Iterator[WorkerStore]:
+        """Give the quoting worker a journal that never makes it wait.
+
+        Leaving the context writes what is left. Writes and the watch on the kill switch have a
+        connection each, so that a write that hangs hides no kill.
+        """
+        from dmm.adapters.postgres.store import PostgresStore
+        from dmm.adapters.write_behind import WriteBehind
+
+        url = self.settings.database_url.get_secret_value()
+        with (
+            contextlib.closing(PostgresStore(url)) as store,
+            contextlib.closing(PostgresStore(url)) as latch_store,
+            WriteBehind(store, latch_store=latch_store) as journal,
+        ):
+            yield journal
 
     def instrument(self, run: Run) -> Instrument:
         """Return what a run trades."""

@@ -22,7 +22,7 @@ _ORDERS_REFUSED = Counter(
     "dmm_orders_refused", "Orders the gate refused.", ["reason"], registry=REGISTRY
 )
 _QUOTES = Counter("dmm_quotes", "Quoting decisions that left orders.", registry=REGISTRY)
-_FILLS = Counter("dmm_fills", "Fills booked.", ["side"], registry=REGISTRY)
+_FILLS = Counter("dmm_fills", "Fills of our orders.", ["side"], registry=REGISTRY)
 _INVENTORY = Gauge("dmm_inventory_lots", "Inventory in lots.", ["symbol"], registry=REGISTRY)
 _INTENTS = Counter(
     "dmm_intents", "Intents by the state they reached.", ["state"], registry=REGISTRY
@@ -87,11 +87,11 @@ def quoted(*, run_id: str, seq: int, epoch: int) -> None:
     _log.debug("quoted", run=run_id, seq=seq, epoch=epoch)
 
 
-def fill_booked(*, fill_id: str, side: str, symbol: str, inventory_lots: int) -> None:
-    """Note a fill that reached the ledger."""
+def filled(*, fill_id: str, side: str, symbol: str, inventory_lots: int) -> None:
+    """Note a fill of ours, on its way to the ledger."""
     _FILLS.labels(side).inc()
     _INVENTORY.labels(symbol).set(inventory_lots)
-    _log.debug("fill_booked", fill=fill_id, side=side, symbol=symbol, inventory=inventory_lots)
+    _log.debug("filled", fill=fill_id, side=side, symbol=symbol, inventory=inventory_lots)
 
 
 def intent_moved(*, intent_id: str, state: str, tx_id: str | None = None) -> None:

@@ -52,6 +52,10 @@ class Settings(BaseSettings):
     quote_signer_socket: Path = Field(
         default=Path("/run/dmm/quote.sock"), description="Unix socket of the quote signer."
     )
+    kill_socket: Path = Field(
+        default=Path("/run/dmm-worker/kill.sock"),
+        description="Unix socket on which the worker hears a kill past the journal.",
+    )
     buyback_maker_url: str = Field(
         default="", description="The market maker asked for buyback quotes, over HTTP."
     )

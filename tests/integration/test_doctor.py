@@ -62,6 +62,7 @@ def wire(state: StateFolder, *, database_url: str, evm_rpc_url: str) -> None:
         evm_rpc_url=evm_rpc_url,
         signer_socket=str(state.run / "settlement.sock"),
         quote_signer_socket=str(state.run / "quote.sock"),
+        kill_socket=str(state.run / "kill.sock"),
         buyback_maker_url="",
         state_dir=str(state.root),
     ).save(state.run)

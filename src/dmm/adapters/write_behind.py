@@ -113,8 +113,14 @@ class WriteBehind:
         return 0
 
     def close_slice(self, summary: SliceSummary) -> None:
-        """Take over a slice; it is written after everything before it. Raises as appends do."""
-        self._put(lambda: self._store.close_slice(summary))
+        """Take over a slice, whatever waits; it is written after everything before it.
+
+        Raises
+        ------
+        Fault
+            What an earlier write met that waiting would not cure.
+        """
+        self._put(lambda: self._store.close_slice(summary), always=True)
 
     def latch(self) -> Latch | None:
         """Return the kill switch as last read.
@@ -156,11 +162,11 @@ class WriteBehind:
                 f"{CLOSE_S_MAX:g} s; the venue's own record of fills is the truth, reconcile first"
             )
 
-    def _put(self, write: Write) -> None:
+    def _put(self, write: Write, *, always: bool = False) -> None:
         with self._changed:
             if self._fault is not None:
                 raise self._fault
-            if len(self._pending) >= self._pending_max:
+            if len(self._pending) >= self._pending_max and not always:
                 observe.journal_stalled(records=len(self._pending))
                 raise JournalStalled(
                     f"{len(self._pending)} batches wait for the journal: check its disk and server"

@@ -11,12 +11,13 @@ from pathlib import Path
 import typer
 
 from dmm import observe
+from dmm.adapters.kill_line import pull
 from dmm.bootstrap import Desk
 from dmm.ports import Latch
 from dmm.sandbox.state import RUN_FOLDER
 from dmm.sandbox.wiring import WIRING_FILE, Wiring
 from dmm.settings import PROJECT_ROOT, settings
-from dmm.units.errors import UsageFault
+from dmm.units.errors import Fault, ServiceFault, UsageFault
 from dmm.usecases import control
 
 STATE_FOLDERS = ("up", "demo")
@@ -49,13 +50,25 @@ def running_desk(state: Path | None) -> Iterator[Desk]:
 
 
 def run_kill(*, reason: str, state: Path | None, as_json: bool) -> None:
-    """Latch the kill switch."""
-    if not reason.strip():
+    """Stop the worker by its line, which waits for no disk, then latch the kill switch.
+
+    Raises
+    ------
+    ServiceFault
+        If the latch could not be written; the text says whether the worker stopped all the same.
+    """
+    reason = reason.strip()
+    if not reason:
         raise UsageFault("--reason is empty: say why the desk is killed")
     with running_desk(state) as desk:
-        latch = control.kill(
-            store=desk.store, clock=desk.clock, reason=reason.strip(), operator=operator()
-        )
+        heard = pull(desk.settings.kill_socket, reason=reason)
+        try:
+            latch = control.kill(
+                store=desk.store, clock=desk.clock, reason=reason, operator=operator()
+            )
+        except Fault as fault:
+            stopped = "the worker heard the kill and cancels" if heard else "no worker heard it"
+            raise ServiceFault(f"the kill switch is not latched, {stopped}: {fault}") from fault
     _print(latch, as_json=as_json)
 
 

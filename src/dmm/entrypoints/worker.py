@@ -14,55 +14,24 @@ from dataclasses import replace
 import numpy as np
 
 from dmm import observe
+from dmm.adapters.intake import Intake
+from dmm.adapters.kill_line import KillLine
 from dmm.adapters.venues.paper import PaperVenue
-from dmm.bootstrap import CHAIN, desk
+from dmm.bootstrap import CHAIN, Desk, desk
 from dmm.entrypoints.faults import ends_on_fault
-from dmm.market.order import Fill
 from dmm.ports import Clock, Feed, Run, Store
 from dmm.sandbox.demo_program import lp_shares
 from dmm.sandbox.market import PacedFeed, SimulatedMarket
-from dmm.units.ids import Hash32, content_id
-from dmm.units.time import NS_PER_S, Nanos
+from dmm.units.ids import content_id
+from dmm.units.time import NS_PER_S
 from dmm.usecases.epoch_inputs import epoch_inputs
 from dmm.usecases.quote import EpochInputs, QuotingWorker, WorkerSettings
+from dmm.usecases.quote_live import Hedges, LiveLoop
 
 RUN_KIND = "up"
 
 SETTINGS = WorkerSettings(latch_every=1, batch_max=16)
 """In real time a kill must hold at the next decision, and the journal must not lag."""
-
-HEDGE_POLL_NS = NS_PER_S
-"""How often the loop looks for hedges booked by the hedging job."""
-
-HEDGE_EPOCHS_BACK_MAX = 4
-"""Epochs back that are looked through for hedges: their job runs in the epoch after."""
-
-
-class Hedges:
-    """Hedges of the run that the worker has not heard of yet."""
-
-    def __init__(self, store: Store, run_id: str) -> None:
-        self._store = store
-        self._run_id = run_id
-        self._known: dict[Hash32, int] = {}
-
-    def new(self, epoch: int) -> tuple[Fill, ...]:
-        """Return hedges of the last epochs, each once.
-
-        Parameters
-        ----------
-        epoch : the open one
-        """
-        first = max(0, epoch - HEDGE_EPOCHS_BACK_MAX)
-        self._known = {key: at for key, at in self._known.items() if at >= first}
-        found = [
-            fill
-            for earlier in range(first, epoch)
-            for fill in self._store.fills(self._run_id, earlier)
-            if fill.is_hedge and fill.fill_id not in self._known
-        ]
-        self._known |= {fill.fill_id: fill.epoch for fill in found}
-        return tuple(found)
 
 
 def open_run(store: Store, clock: Clock, feed: Feed, *, seed: int) -> Run:
@@ -85,50 +54,43 @@ def open_run(store: Store, clock: Clock, feed: Feed, *, seed: int) -> Run:
     )
 
 
-def serve(store: Store, feed: Feed, run: Run, *, epoch_length_s: int, stop: threading.Event) -> int:
-    """Quote until `stop` is set; return the number of epochs closed.
+def serve(wired: Desk, feed: Feed, run: Run, *, stop: threading.Event) -> int:
+    """Quote a feed in real time until `stop` is set; return the number of epochs closed.
 
-    Epochs are cut by the events' time from the start of the run. While the kill switch holds none
-    closes; after the release those in between close one after the other.
+    The journal is written behind the worker's back, the feed is read ahead of it, and a kill comes
+    by the journal's latch or by the kill line, whichever is first.
     """
-    worker = QuotingWorker(
-        run_id=run.run_id,
-        instrument=feed.instrument,
-        venue=PaperVenue(feed.instrument),
-        store=store,
-        settings=SETTINGS,
-    )
+    store = wired.store
     hedges = Hedges(store, run.run_id)
-    length_ns = epoch_length_s * NS_PER_S
-    epoch, boundary_ns, poll_at_ns = 0, run.started_at_ns + length_ns, run.started_at_ns
-    worker.begin_epoch(0, started_at_ns=run.started_at_ns, inputs=_inputs(store, run, 0, hedges))
-    try:
-        for event in feed.events():
-            if stop.is_set():
-                break
-            now_ns = event.received_at_ns
-            while now_ns >= boundary_ns and not worker.killed:
-                worker.end_epoch(Nanos(boundary_ns))
-                epoch += 1
-                worker.begin_epoch(
-                    epoch,
-                    started_at_ns=Nanos(boundary_ns),
-                    inputs=_inputs(store, run, epoch, hedges),
-                )
-                boundary_ns += length_ns
-            if now_ns >= poll_at_ns:
-                poll_at_ns = Nanos(now_ns + HEDGE_POLL_NS)
-                for fill in hedges.new(epoch):
-                    worker.book_hedge(fill)
-            worker.on_event(event)
-    finally:
-        worker.shutdown()
-    return epoch
 
+    def inputs(epoch: int) -> EpochInputs:
+        # Here hedges come when their job has booked them, which may be in any later epoch.
+        return replace(epoch_inputs(store, run.run_id, epoch), hedges=hedges.new(epoch))
 
-def _inputs(store: Store, run: Run, epoch: int, hedges: Hedges) -> EpochInputs:
-    # Here hedges come when their job has booked them, which may be in any later epoch.
-    return replace(epoch_inputs(store, run.run_id, epoch), hedges=hedges.new(epoch))
+    intake = Intake(feed)
+    with (
+        wired.worker_journal() as journal,
+        KillLine(wired.settings.kill_socket, on_pull=intake.wake) as line,
+        intake,
+    ):
+        worker = QuotingWorker(
+            run_id=run.run_id,
+            instrument=feed.instrument,
+            venue=PaperVenue(feed.instrument),
+            store=journal,
+            settings=SETTINGS,
+        )
+        loop = LiveLoop(
+            worker=worker,
+            clock=wired.clock,
+            started_at_ns=run.started_at_ns,
+            epoch_length_ns=wired.settings.epoch_length_s * NS_PER_S,
+            stopping=stop.is_set,
+            kill_heard=line.pulled.is_set,
+            inputs=inputs,
+            new_hedges=hedges.new,
+        )
+        return loop.run(intake)
 
 
 def main() -> None:
@@ -154,13 +116,7 @@ def run(seed: int, stop: threading.Event) -> None:
         market = SimulatedMarket(np.random.default_rng(seed), duration_s=None)
         run = open_run(wired.store, wired.clock, market, seed=seed)
         observe.correlate(run=run.run_id)
-        serve(
-            wired.store,
-            PacedFeed(market, wired.clock),
-            run,
-            epoch_length_s=wired.settings.epoch_length_s,
-            stop=stop,
-        )
+        serve(wired, PacedFeed(market, wired.clock), run, stop=stop)
         wired.store.finish_run(run.run_id, finished_at_ns=wired.clock.now_ns())
     finally:
         wired.close()

@@ -244,6 +244,11 @@ class Stack:
         """Return the quote signer's socket."""
         return self.folder / "signers" / "quote.sock"
 
+    @property
+    def kill_socket(self) -> Path:
+        """Return the socket on which the worker hears a kill past the journal."""
+        return self.folder / "kill.sock"
+
     def flows(self) -> FlowRunner:
         """Return the warm runner of the epoch flows; governance is served beside it."""
         if self._runner is None:
@@ -288,6 +293,7 @@ class Stack:
             evm_rpc_url=self._node.url,
             signer_socket=str(self.settlement_socket),
             quote_signer_socket=str(self.quote_socket),
+            kill_socket=str(self.kill_socket),
             buyback_maker_url=self._maker_url,
             state_dir=str(self.folder),
             epoch_length_s=self._epoch_length_s,

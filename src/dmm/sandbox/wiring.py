@@ -25,6 +25,7 @@ class Wiring:
     evm_rpc_url: str
     signer_socket: str
     quote_signer_socket: str
+    kill_socket: str
     buyback_maker_url: str
     state_dir: str
     epoch_length_s: int = 60
@@ -38,6 +39,7 @@ class Wiring:
             evm_rpc_urls=(self.evm_rpc_url,),
             signer_socket=Path(self.signer_socket),
             quote_signer_socket=Path(self.quote_signer_socket),
+            kill_socket=Path(self.kill_socket),
             buyback_maker_url=self.buyback_maker_url,
             state_dir=Path(self.state_dir),
             epoch_length_s=self.epoch_length_s,
@@ -52,6 +54,7 @@ class Wiring:
             "DMM_EVM_RPC_URLS": json.dumps([self.evm_rpc_url]),
             "DMM_SIGNER_SOCKET": self.signer_socket,
             "DMM_QUOTE_SIGNER_SOCKET": self.quote_signer_socket,
+            "DMM_KILL_SOCKET": self.kill_socket,
             "DMM_BUYBACK_MAKER_URL": self.buyback_maker_url,
             "DMM_STATE_DIR": self.state_dir,
             "DMM_EPOCH_LENGTH_S": str(self.epoch_length_s),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from dmm import observe
 from dmm.ledger.position import Position
@@ -14,7 +14,7 @@ from dmm.market.instrument import Instrument, Side
 from dmm.market.order import Fill, Order, OrderReport, ReportKind, TimeInForce
 from dmm.market.tape import BestQuote, DepthUpdate, FeedEvent
 from dmm.market.view import MarketView
-from dmm.ports import ControlStore, PolicyRecord, QuoteStore, Venue
+from dmm.ports import PolicyRecord, Venue, WorkerStore
 from dmm.quoting.collect import MarketCollector
 from dmm.quoting.decision import Decision, RestingQuote, SliceSummary
 from dmm.quoting.limits import limits_of
@@ -25,13 +25,10 @@ from dmm.risk.breaker import AFTER_RELEASE, Posture
 from dmm.risk.gate import Exposure, Refused, gate
 from dmm.risk.outstanding import Outstanding
 from dmm.units.amount import Atoms, HalfTicks
-from dmm.units.errors import Fault, InvariantBroken
+from dmm.units.errors import InvariantBroken, JournalStalled
 from dmm.units.time import NS_PER_MS, Nanos
+from dmm.usecases.kill_watch import KillWatch
 from dmm.usecases.quote_journal import QuoteJournal
-
-
-class WorkerStore(QuoteStore, ControlStore, Protocol):
-    """What the worker needs of the journal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +80,7 @@ class QuotingWorker:
         self._instrument = instrument
         self._venue = venue
         self._store = store
+        self._kill = KillWatch(store)
         self._settings = settings
         self._journal = QuoteJournal(
             store=store, instrument=instrument, batch_max=settings.batch_max
@@ -159,11 +157,13 @@ class QuotingWorker:
         InvariantBroken
             If no epoch is open, or the kill switch stopped the worker: what a killed worker saw is
             not what a play after the release will see.
+        JournalStalled
+            If what was decided and filled cannot be handed over yet; the epoch is still open.
         """
         if self._inputs is None or self.killed:
             raise InvariantBroken(f"epoch {self._epoch} cannot end: it is not open, or killed")
-        market = self._collector.close_slice(at_ns)
         self._journal.flush()
+        market = self._collector.close_slice(at_ns)
         bids, asks = self._market.book.top(self._settings.top_levels)
         session = self._session
         summary = SliceSummary(
@@ -200,7 +200,8 @@ class QuotingWorker:
         seen_at_ns = self._seen_at_ns
         if now_ns > seen_at_ns:
             if self._is_stale(now_ns):
-                self._go_stale()
+                # The moment a timer would have fired: a play must not act on the silence later.
+                self._go_stale(Nanos(seen_at_ns + self._settings.stale_ns))
             self._seen_at_ns = now_ns
         else:
             now_ns = seen_at_ns  # a recorder's clock may step back; ours does not
@@ -232,7 +233,7 @@ class QuotingWorker:
         For a loop in real time; in a play the next event tells how long the silence was.
         """
         if not self._fresh_needed and self._is_stale(now_ns):
-            self._go_stale()
+            self._go_stale(now_ns)
 
     def _apply_depth(self, update: DepthUpdate, now_ns: Nanos) -> None:
         collector = self._collector
@@ -252,9 +253,8 @@ class QuotingWorker:
             received_at_ns=self._seen_at_ns, now_ns=now_ns, age_ns_max=self._settings.stale_ns
         )
 
-    def _go_stale(self) -> None:
-        # The moment a timer would have fired: a play must not know of the silence later than that.
-        self._cancel_all(Nanos(self._seen_at_ns + self._settings.stale_ns))
+    def _go_stale(self, at_ns: Nanos) -> None:
+        self._cancel_all(at_ns)
         self._fresh_needed = self._settings.fresh_ticks
 
     def _count_fresh(self, now_ns: Nanos) -> None:
@@ -276,6 +276,9 @@ class QuotingWorker:
         if self._seq % self._settings.latch_every == 0 or self.killed:
             self.look_at_latch(now_ns)
         if self.killed or not (self._market.has_mid or self._orders):
+            return
+        if not self._journal.keeps_up():
+            self._cancel_all(now_ns)  # what cannot be recorded is not done
             return
         self._decide(now_ns)
 
@@ -400,19 +403,24 @@ class QuotingWorker:
 
     # -- safety -------------------------------------------------------------------------------
 
+    def kill(self, now_ns: Nanos) -> None:
+        """Stop at once, by a kill that came past the journal: block new orders, cancel the rest."""
+        self._kill.hear()
+        self._stop(now_ns)
+
     def look_at_latch(self, now_ns: Nanos) -> None:
         """Re-read the kill switch; cancel everything when it holds, quote again once released."""
-        try:
-            latch = self._store.latch()
-            holds = latch is not None and latch.killed
-        except Fault:
-            holds = True  # a switch that cannot be read counts as thrown
+        holds = self._kill.holds()
         if holds and not self.killed:
-            self._posture = Posture.KILLED
-            self._cancel_all(now_ns)
-            self._journal.flush()
+            self._stop(now_ns)
+            with contextlib.suppress(JournalStalled):
+                self._journal.flush()
         elif not holds and self.killed:
             self._posture = AFTER_RELEASE
+
+    def _stop(self, now_ns: Nanos) -> None:
+        self._posture = Posture.KILLED
+        self._cancel_all(now_ns)
 
     def _cancel_all(self, now_ns: Nanos) -> None:
         self._orders.mark_all_leaving()
