@@ -22,6 +22,7 @@ from dmm.sandbox.evm.deploy import deploy
 from dmm.sandbox.evm.install import ensure_npm
 from dmm.sandbox.evm.node import EvmNode
 from dmm.sandbox.evm.signers import ROLES, signer_command
+from dmm.sandbox.journal import POSTGRES_FOLDER
 from dmm.sandbox.market_maker import MakerServer
 from dmm.sandbox.postgres import EmbeddedPostgres
 from dmm.sandbox.prefect import PrefectServer
@@ -74,7 +75,7 @@ class Stack:
         # These threads start children and must outlive them: see `dmm.sandbox.process`.
         self._threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="stack")
         self._npm_cache = state.root / "npm-cache"
-        self._postgres = EmbeddedPostgres(self.folder / "postgres")
+        self._postgres = EmbeddedPostgres(self.folder / POSTGRES_FOLDER)
         self._node = EvmNode(root=PROJECT_ROOT, folder=self.folder / "evm", tick_ms=BLOCK_MS)
         # Its port is chosen now, because others are told the address before it listens.
         self._prefect = PrefectServer(

@@ -35,6 +35,18 @@ class StateFolder:
         """Return the folder of the present run."""
         return self.root / RUN_FOLDER
 
+    @property
+    def is_taken(self) -> bool:
+        """Tell whether a process owns the folder now."""
+        try:
+            with (self.root / LOCK_FILE).open("r") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return False
+
     def __enter__(self) -> Self:
         """Take the folder.
 
