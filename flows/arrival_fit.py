@@ -9,10 +9,11 @@ from typing import Any
 
 from prefect import flow
 
-from flows.publish import Epoch, RunId, epoch_job, run_name
+from flows.evidence import estimate_job
+from flows.publish import Epoch, RunId, run_name
 
 
 @flow(name="arrival_fit", flow_run_name=run_name)
 async def arrival_fit(run_id: RunId = "", epoch: Epoch = -1) -> dict[str, Any]:
     """Fit the arrival rates κ and A."""
-    return await epoch_job("arrival_fit", run_id=run_id, epoch=epoch)
+    return await estimate_job("arrival_fit", run_id=run_id, epoch=epoch)

@@ -9,10 +9,11 @@ from typing import Any
 
 from prefect import flow
 
-from flows.publish import Epoch, RunId, epoch_job, run_name
+from flows.evidence import estimate_job
+from flows.publish import Epoch, RunId, run_name
 
 
 @flow(name="volatility_recalibration", flow_run_name=run_name)
 async def volatility_recalibration(run_id: RunId = "", epoch: Epoch = -1) -> dict[str, Any]:
     """Re-estimate volatility."""
-    return await epoch_job("volatility_recalibration", run_id=run_id, epoch=epoch)
+    return await estimate_job("volatility_recalibration", run_id=run_id, epoch=epoch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from ports_memory import MemoryStore
+from retention_memory import MemoryRetention
 
 from dmm.ledger.journal import Posting
 from dmm.ports import Deployment, PolicyRecord
@@ -38,7 +38,7 @@ class Entry:
     proofs: list[dict[str, Json]] = field(default_factory=list)
 
 
-class MemoryJournal(MemoryStore):
+class MemoryJournal(MemoryRetention):
     """A whole `Store`. Leases run by `now_ns`, which a simulation may turn."""
 
     def __init__(self, now_ns: Callable[[], int] = lambda: 0) -> None:
@@ -53,13 +53,9 @@ class MemoryJournal(MemoryStore):
         self._deployed: dict[tuple[str, str], Deployment] = {}
         self._nonces: dict[str, int] = {}
         self._trades: dict[Hash32, RfqTrade] = {}
-        self._inputs: dict[tuple[str, int], dict[str, Json]] = {}
 
     def close(self) -> None:
         """Do nothing."""
-
-    def fix_epoch_inputs(self, run_id: str, epoch: int, body: dict[str, Json]) -> dict[str, Json]:
-        return self._inputs.setdefault((run_id, epoch), body)
 
     # -- ledger and policy: content is not the time, sequences may have gaps
 

@@ -238,7 +238,7 @@ def policy(preset: str = "calm") -> Policy:
     numbers = {
         name: 1_000 + place
         for place, name in enumerate(Policy.__dataclass_fields__)
-        if name != "preset"
+        if name not in {"preset", "model", "fair_value", "skew"}
     }
     return Policy(preset=preset, **numbers)  # type: ignore[arg-type]
 

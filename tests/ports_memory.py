@@ -49,6 +49,11 @@ class MemoryStore:
     def latest_run(self) -> Run | None:
         return max(self._runs.values(), key=lambda run: run.started_at_ns, default=None)
 
+    def runs(self, *, prefix: str = "", limit: int) -> list[Run]:
+        found = [run for run in self._runs.values() if run.run_id.startswith(prefix)]
+        found.sort(key=lambda run: (run.started_at_ns, run.run_id), reverse=True)
+        return found[:limit]
+
     def finish_run(self, run_id: str, *, finished_at_ns: Nanos) -> None:
         run = self.run(run_id)
         if run.finished_at_ns is None:
@@ -100,6 +105,10 @@ class MemoryStore:
     def fix_epoch_inputs(self, run_id: str, epoch: int, body: dict[str, Json]) -> dict[str, Json]:
         fixed = self._epoch_inputs.setdefault((run_id, epoch), canonical_json(body))
         return cast("dict[str, Json]", json.loads(fixed))
+
+    def epoch_inputs(self, run_id: str, epoch: int) -> dict[str, Json] | None:
+        fixed = self._epoch_inputs.get((run_id, epoch))
+        return None if fixed is None else cast("dict[str, Json]", json.loads(fixed))
 
     def close_slice(self, summary: SliceSummary) -> None:
         key = (summary.run_id, summary.epoch)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 
 from dmm.governance.policy import Policy
@@ -38,15 +37,6 @@ INVERSE = Instrument(
 INSTRUMENTS = (LINEAR, INVERSE)
 
 START_NS = Nanos(1_700_000_000_000_000_000)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdoptedEstimates:
-    """Estimates as the store would give them."""
-
-    version: int
-    kappa_nano: int
-    sigma_microticks: int
 
 
 def at_ms(milliseconds: int) -> Nanos:

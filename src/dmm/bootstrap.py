@@ -22,6 +22,7 @@ from dmm.units.errors import UsageFault
 
 if TYPE_CHECKING:
     from dmm.ports import (
+        Archive,
         BuybackQuoter,
         Chain,
         Clock,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         WorkerStore,
     )
     from dmm.units.ids import Json
+    from dmm.usecases.retain import Retained
 
 _PACKAGED_ARTEFACTS = Path(__file__).with_name("adapters") / "evm" / "build"
 ARTEFACT_DIR = (
@@ -47,6 +49,7 @@ WARM_MODULES = (
     "adapters.evm.client",
     "adapters.makers.http",
     "adapters.postgres.store",
+    "adapters.reports.calibration_evidence",
     "adapters.scheduler.prefect",
     "adapters.signers.socket",
     "usecases.audit",
@@ -124,6 +127,13 @@ class Desk:
         return PrefectScheduler(
             self.settings.prefect_api_url, self.settings.prefect_api_auth.get_secret_value()
         )
+
+    @functools.cached_property
+    def archive(self) -> Archive:
+        """Return where rows go before retention prunes them."""
+        from dmm.adapters.archive import FolderArchive
+
+        return FolderArchive(self.settings.archive_folder)
 
     @property
     def owner(self) -> str:
@@ -215,6 +225,30 @@ def run_job(job: str, *, run_id: str = "", epoch: int = -1) -> JobOutcome:
     return jobs[job](wired, run, epoch)
 
 
+def estimate_report(job: str, *, run_id: str = "", epoch: int) -> str:
+    """Return what an epoch's estimate rests on as markdown; empty when it left none.
+
+    Parameters
+    ----------
+    job : ``volatility_recalibration`` or ``arrival_fit``
+    run_id : empty for the latest run
+    """
+    from dmm.adapters.reports.calibration_evidence import arrival_markdown, volatility_markdown
+    from dmm.usecases.estimates import ARRIVAL, VOLATILITY, estimate_of
+    from dmm.usecases.recalibrate import depths_of
+
+    store = desk().store
+    run = store.run(run_id) if run_id else store.latest_run()
+    kind = VOLATILITY if job == Job.VOLATILITY_RECALIBRATION else ARRIVAL
+    known = None if run is None else estimate_of(store, run.run_id, kind, epoch)
+    summary = None if run is None else store.slice(run.run_id, epoch)
+    if known is None or summary is None:
+        return ""
+    if kind == VOLATILITY:
+        return volatility_markdown(known, summary)
+    return arrival_markdown(known, depths_of(summary))
+
+
 def correlate(*, flow_run: str) -> None:
     """Name the flow run behind everything that is logged from here on in this context."""
     observe.correlate(flow_run=flow_run)
@@ -246,6 +280,20 @@ def apply_order(sequence: int) -> JobOutcome:
         run_id=run.run_id if run else "",
         sequence=sequence,
         wait_s_max=wired.settings.dispatch_wait_s_max,
+    )
+
+
+def prune_journal(*, keep_days: int) -> Retained:
+    """Archive and prune partitions of runs that finished more than `keep_days` ago."""
+    from dmm.usecases.retain import prune_journal as prune
+
+    wired = desk()
+    return prune(
+        store=wired.store,
+        clock=wired.clock,
+        archive=wired.archive,
+        keep_days=keep_days,
+        operator="retention",
     )
 
 

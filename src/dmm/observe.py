@@ -35,9 +35,14 @@ _AUDIT_DIFFERENCE = Gauge(
     registry=REGISTRY,
 )
 _KILLED = Gauge("dmm_killed", "1 while the kill switch holds.", registry=REGISTRY)
-_CONFLATED = Counter(
-    "dmm_events_conflated", "Market events folded into others.", registry=REGISTRY
+_POSTURE = Gauge("dmm_posture", "0 quoting to 6 killed.", registry=REGISTRY)
+_VENUE_GAPS = Counter(
+    "dmm_venue_gaps",
+    "Differences found between our books and the venue's.",
+    ["venue", "kind"],
+    registry=REGISTRY,
 )
+_CONFLATED = Counter("dmm_events_conflated", "Market events folded into others.", registry=REGISTRY)
 _DROPPED = Counter(
     "dmm_trades_dropped", "Trade prints dropped by a full intake.", registry=REGISTRY
 )
@@ -122,6 +127,23 @@ def kill_switch(*, killed: bool, reason: str, operator: str) -> None:
     """Note that the kill switch was latched or released."""
     _KILLED.set(1 if killed else 0)
     _log.warning("kill_switch", killed=killed, reason=reason, operator=operator)
+
+
+def order_unknown(*, order_id: str) -> None:
+    """Note that the venue did not answer about an order in time: its state is unknown."""
+    _log.error("order_unknown", order=order_id)
+
+
+def venue_gap(*, venue: str, kind: str, name: str, ours: str, theirs: str) -> None:
+    """Note a difference between our books and the venue's: no new orders until it is closed."""
+    _VENUE_GAPS.labels(venue, kind).inc()
+    _log.error("venue_gap", venue=venue, kind=kind, name=name, ours=ours, theirs=theirs)
+
+
+def posture_changed(*, posture: str, severity: int, signals: tuple[str, ...]) -> None:
+    """Note that the desk's posture changed, and the breakers that are on."""
+    _POSTURE.set(severity)
+    _log.warning("posture", posture=posture, signals=list(signals))
 
 
 def conflated(*, events: int, dropped: int) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from dmm.governance.policy import Policy
 from dmm.ledger.account import Account
+from dmm.ledger.anchor import Anchor, Extent, Partition, Row
 from dmm.ledger.journal import Posting
 from dmm.market.instrument import Instrument
 from dmm.market.order import Fill, Order, OrderReport
@@ -16,6 +17,8 @@ from dmm.market.tape import FeedEvent, TapeReport
 from dmm.market.view import MarketView
 from dmm.quoting.decision import DecisionRecord, SliceSummary
 from dmm.rfq.protocol import FirmQuote, RfqTrade
+from dmm.risk.rate import RateWindow
+from dmm.risk.reconcile import VenueReport
 from dmm.settlement.epoch import EpochClaim, EpochPlan, EpochRow, Job, JobStatus, RowTable
 from dmm.settlement.intent import Attempt, Claimed, Intent, IntentState
 from dmm.units.amount import Atoms
@@ -84,6 +87,25 @@ class Venue(Protocol):
         """Send cancels for everything that is open."""
         ...
 
+    @property
+    def rate_windows(self) -> tuple[RateWindow, ...]:
+        """Return how much the venue lets us ask; empty: it does not count."""
+        ...
+
+    def statement(self, *, now_ns: Nanos, cursor: int) -> VenueReport:
+        """Return what the venue knows of us, to be compared with our own books.
+
+        Parameters
+        ----------
+        now_ns : when it is asked
+        cursor : that of the last report whose fills were booked, 0 at first
+        """
+        ...
+
+    def arm(self, *, until_ns: Nanos) -> None:
+        """Move the dead man's switch: the venue cancels everything of ours at that time."""
+        ...
+
     def advance(self, now_ns: Nanos, market: MarketView) -> Sequence[OrderReport]:
         """Return reports due by now, with the market as it was before the event of that time."""
         ...
@@ -113,7 +135,13 @@ class RunStore(Protocol):
     """Sessions of the desk."""
 
     def open_run(self, run: Run) -> Run:
-        """Record a run, or return the one already recorded under its id."""
+        """Record a run, or return the one already recorded under its id.
+
+        Raises
+        ------
+        UsageFault
+            If parts of that run were pruned: it cannot be played again.
+        """
         ...
 
     def run(self, run_id: str) -> Run:
@@ -124,13 +152,21 @@ class RunStore(Protocol):
         """Return the run started last."""
         ...
 
+    def runs(self, *, prefix: str = "", limit: int) -> list[Run]:
+        """Return runs whose id begins with `prefix`, those started last first."""
+        ...
+
     def finish_run(self, run_id: str, *, finished_at_ns: Nanos) -> None:
         """Mark a run as finished; again is a no-op."""
         ...
 
 
 class QuoteStore(Protocol):
-    """Decisions, fills and slices of the quoting worker."""
+    """Decisions, fills and slices of the quoting worker.
+
+    What was pruned is never an empty answer: reading it, or writing to its run, is a `UsageFault`
+    that names its anchor.
+    """
 
     def append_decisions(self, records: Sequence[DecisionRecord]) -> None:
         """Append links of the run's chain; the same link again is a no-op.
@@ -167,6 +203,10 @@ class QuoteStore(Protocol):
 
         A resumed run plays an epoch again with the inputs it had the first time.
         """
+        ...
+
+    def epoch_inputs(self, run_id: str, epoch: int) -> dict[str, Json] | None:
+        """Return what `fix_epoch_inputs` recorded, None for an epoch that never began."""
         ...
 
     def close_slice(self, summary: SliceSummary) -> None:
@@ -433,6 +473,109 @@ class WorkerStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruning:
+    """On whose word a partition goes, and on what condition.
+
+    `finished_before_ns`: its run must have finished earlier. `digest`, when given, is what its rows
+    must have, for example that of the archive `archive` names.
+    """
+
+    finished_before_ns: Nanos
+    now_ns: Nanos
+    operator: str
+    reason: str
+    archive: str = ""
+    digest: Hash32 | None = None
+
+
+class RetentionStore(Protocol):
+    """Partitions of the journal that grow with every refresh, and the anchors of pruned ones.
+
+    The ledger, intents, estimates, epoch rows and the audit log are in none and never pruned. A run
+    that lost a partition takes no decision, fill or slice any more, and what it lost is refused by
+    the name of its anchor wherever it is asked for.
+    """
+
+    def prunable(self, *, finished_before_ns: Nanos, limit: int) -> list[Partition]:
+        """Return partitions of runs that finished earlier, in the order in which they must go.
+
+        The latest run keeps its own: jobs that name no run read it.
+        """
+        ...
+
+    def partitions(self, run_id: str) -> list[Partition]:
+        """Return what a run still has, by table and place."""
+        ...
+
+    def partition_rows(self, partition: Partition) -> Iterator[Row]:
+        """Yield a partition's rows in order, a page at a time.
+
+        Raises
+        ------
+        UsageFault
+            If there is no such partition, or it was pruned.
+        """
+        ...
+
+    def prune(self, partition: Partition, pruning: Pruning) -> Anchor | None:
+        """Put an anchor in a partition's place, in one transaction; again returns that anchor.
+
+        Returns None, and changes nothing, while others use the table: ask again.
+
+        Raises
+        ------
+        UsageFault
+            If there is no such partition, or its run is not finished, too young or the latest.
+        InvariantBroken
+            If the rows have another digest, break the chain or do not stand on the anchor before.
+        """
+        ...
+
+    def anchors(self, run_id: str | None = None) -> list[Anchor]:
+        """Return anchors of one run or of all, by run, table and place."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archived:
+    """A partition in an archive, as read back from it."""
+
+    name: str
+    partition: Partition
+    extent: Extent
+
+
+class Archive(Protocol):
+    """Where rows go before their partition does."""
+
+    def keep(self, partition: Partition, rows: Iterable[Row]) -> Archived:
+        """Write a partition whole or not at all, and return what reading it back gives.
+
+        Again with the same rows is a no-op.
+
+        Raises
+        ------
+        InvariantBroken
+            If it is there already with other rows, or what is read back is not what was written.
+        ServiceFault
+            If it cannot be written.
+        """
+        ...
+
+    def read(self, name: str) -> Archived:
+        """Read an archived partition, every row.
+
+        Raises
+        ------
+        UsageFault
+            If there is none of that name.
+        Permanent
+            If its content is unusable.
+        """
+        ...
+
+
 class Store(
     RunStore,
     QuoteStore,
@@ -442,6 +585,7 @@ class Store(
     ControlStore,
     DeploymentStore,
     RfqStore,
+    RetentionStore,
     Protocol,
 ):
     """The whole journal; use-cases ask for the part they need."""

@@ -62,6 +62,10 @@ class Settings(BaseSettings):
     state_dir: Path = Field(
         default=PROJECT_ROOT / ".dmm", description="Where embedded services keep their files."
     )
+    archive_dir: str = Field(
+        default="",
+        description="Folder of pruned partitions; empty means `archive` in state_dir.",
+    )
     intent_deadline_s: int = Field(
         default=86_400,
         ge=60,
@@ -85,6 +89,11 @@ class Settings(BaseSettings):
     metrics_port: int = Field(
         default=0, ge=0, le=65_535, description="Port of /metrics; 0 means off."
     )
+
+    @property
+    def archive_folder(self) -> Path:
+        """Return the folder for pruned partitions."""
+        return Path(self.archive_dir) if self.archive_dir else self.state_dir / "archive"
 
     @classmethod
     def settings_customise_sources(

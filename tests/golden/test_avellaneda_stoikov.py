@@ -1,16 +1,15 @@
-"""Published numbers of the model, and of a well-known program that uses it."""
+"""Published numbers of the model; source: shared/truth/as2008_table.json, closed forms."""
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
 import pytest
 
-from dmm.quoting.avellaneda_stoikov import half_spread, reservation_price
+from dmm.quoting.models.avellaneda_stoikov import half_spread, reservation_price
+from dmm.quoting.models.evaluate import Model, evaluate
 
 # Avellaneda & Stoikov (2008), Quantitative Finance 8(3), section 3 and table 1: the parameters.
-MID, SIGMA, GAMMA, KAPPA, ARRIVALS = 100.0, 2.0, 0.1, 1.5, 140.0
+MID, SIGMA, GAMMA, KAPPA = 100.0, 2.0, 0.1, 1.5
+PAPER = {"mid_price": 100, "gamma": 0.1, "sigma": 2, "horizon_s": 1, "kappa": 1.5}
 
 
 @pytest.mark.parametrize(
@@ -32,23 +31,34 @@ def test_the_closed_form_of_2008_is_met(
     assert (r, r - half, r + half) == pytest.approx((reservation, bid, ask), abs=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("model", "bid", "ask"),
+    [
+        (Model.AS2008, 98.7546147886, 100.4453852114),
+        (Model.DCT, 98.9546147886, 100.6453852114),
+    ],
+)
+def test_each_convention_quotes_as_its_document_says(model: Model, bid: float, ask: float) -> None:
+    quote = evaluate(model, PAPER | {"inventory": 1})
+    assert (quote.bid, quote.ask) == pytest.approx((bid, ask), abs=1e-9)
+    assert quote.half_spread == pytest.approx(0.8453852114, abs=1e-9)
+    assert quote.value is None
+
+
+def test_time_left_scales_the_variance() -> None:
+    # A third of the horizon at σ√3 is the whole horizon at σ.
+    whole = evaluate(Model.AS2008, PAPER | {"inventory": -3})
+    third = evaluate(
+        Model.AS2008, PAPER | {"inventory": -3, "sigma": 2 * 3**0.5, "horizon_s": 1 / 3}
+    )
+    assert third.reservation_price == pytest.approx(101.2, abs=1e-12)
+    assert third.bid == pytest.approx(whole.bid, abs=1e-12)
+
+
 def test_the_inventory_shift_is_not_halved() -> None:
     # A write-up of the model carries a stray ½, which would give 99.8 here.
     r = reservation_price(mid_price=MID, inventory=1, risk_aversion=GAMMA, variance=SIGMA**2)
     assert r == pytest.approx(99.6, abs=1e-12)
-
-
-def test_hummingbots_published_quote_follows_from_its_own_convention() -> None:
-    # hummingbot, test_avellaneda_market_making.py: it puts σ where the paper has σ², so its number
-    # tests our functions with σ passed as the variance.
-    volatility, inventory = 0.0732879548492693, -0.333311
-    r = reservation_price(
-        mid_price=100.01597157966833, inventory=inventory, risk_aversion=1.0, variance=volatility
-    )
-    half = half_spread(risk_aversion=1.0, variance=volatility, arrival_decay=3.3607256761562003)
-    assert r == pytest.approx(100.040399, abs=1e-6)
-    assert 2 * half == pytest.approx(0.594251, abs=1e-6)
-    assert (r - half, r + half) == pytest.approx((99.743274, 100.337525), abs=1e-6)
 
 
 def test_a_small_risk_aversion_quotes_one_over_kappa() -> None:
@@ -57,39 +67,7 @@ def test_a_small_risk_aversion_quotes_one_over_kappa() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("inventory_matters", "profit", "profit_deviation", "inventory_deviation"),
-    [(True, 64.91, 6.55, 2.92), (False, 68.30, 13.48, 8.39)],
-)
-def test_the_papers_simulation_is_reproduced(
-    inventory_matters: bool,
-    profit: float,
-    profit_deviation: float,
-    inventory_deviation: float,
-) -> None:
-    # Table 1 prints one sample of 1,000 paths; these are means of 200,000 paths of the same set-up.
-    paths, steps, dt = 20_000, 200, 0.005
-    rng = np.random.default_rng(20080425)
-    price, cash = np.full(paths, MID), np.zeros(paths)
-    inventory = np.zeros(paths)
-    left_s = 1 - dt * np.arange(steps)
-    halves = [
-        half_spread(risk_aversion=GAMMA, variance=SIGMA**2 * left, arrival_decay=KAPPA)
-        for left in left_s
-    ]
-    mean_half = float(np.mean(halves))
-    assert 2 * mean_half == pytest.approx(1.4918, abs=1e-4)
-    for left, own_half in zip(left_s, halves, strict=True):
-        half = own_half if inventory_matters else mean_half
-        skew = GAMMA * SIGMA**2 * left * inventory if inventory_matters else 0.0
-        ask_distance, bid_distance = half - skew, half + skew
-        sold = rng.random(paths) < ARRIVALS * np.exp(-KAPPA * ask_distance) * dt
-        bought = rng.random(paths) < ARRIVALS * np.exp(-KAPPA * bid_distance) * dt
-        cash += sold * (price + ask_distance) - bought * (price - bid_distance)
-        inventory += bought.astype(float) - sold
-        price += np.where(rng.random(paths) < 0.5, 1, -1) * SIGMA * math.sqrt(dt)
-    wealth = cash + inventory * price
-    errors = 4 * profit_deviation / math.sqrt(paths)
-    assert wealth.mean() == pytest.approx(profit, abs=errors)
-    assert wealth.std() == pytest.approx(profit_deviation, rel=0.04)
-    assert inventory.std() == pytest.approx(inventory_deviation, rel=0.04)
+@pytest.mark.parametrize("gamma", [1e-12, 1e-60, 1e-100])
+def test_no_digits_are_lost_however_small_the_risk_aversion(gamma: float) -> None:
+    quote = evaluate(Model.AS2008, PAPER | {"inventory": 2, "gamma": gamma, "kappa": 1.7})
+    assert quote.half_spread == pytest.approx(1 / 1.7, rel=1e-11)

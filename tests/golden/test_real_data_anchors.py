@@ -18,6 +18,7 @@ from dmm.calibration.arrival import ArrivalFit, FitRange, fit_arrival, kappa_by_
 from dmm.calibration.depth import Depths, States, Trades, grid_depths, mid_on_grid, trade_depths
 from dmm.calibration.imbalance import imbalance_drift
 from dmm.calibration.volatility import ewma_sigma_bps, sigma_ticks
+from dmm.entrypoints.calibrate import run_calibrate
 from dmm.market.book import Book
 from dmm.market.tape import DepthUpdate, TapeReport, TradePrint
 from dmm.units.time import NS_PER_S
@@ -178,6 +179,90 @@ def test_perp_arrivals_and_volatility_agree() -> None:
     mids = mid_on_grid(played.book())
     assert sigma_ticks(mids) * 10**0.5 == pytest.approx(want["sigma_100ms"], rel=SAME)
     assert sigma_ticks(mids[::10]) == pytest.approx(want["sigma_1s"], rel=SAME)
+
+
+def calibrated(capsys: pytest.CaptureFixture[str], path: Path, **options: Any) -> dict[str, Any]:
+    given: dict[str, Any] = {
+        "fit_range": None,
+        "arrival": None,
+        "tick_size": None,
+        "allow_gaps": False,
+        "seed": 1,
+    }
+    run_calibrate(tape=[path], as_json=True, **(given | options))
+    body: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return body
+
+
+def test_the_command_prints_the_anchors_of_the_hour(capsys: pytest.CaptureFixture[str]) -> None:
+    want, found = truth()["ethbtc_09h"], calibrated(capsys, ETHBTC)
+    assert (found["instrument"], found["tick_size"]) == ("ETHBTC", 1e-6)
+    assert (found["states"], found["trades"]) == (want["steps"], want["trades"])
+    assert [found["first"]["bid"], found["first"]["ask"]] == want["first_bbo"]
+    assert [found["last"]["bid"], found["last"]["ask"]] == want["last_bbo"]
+    assert found["spread_ticks"] == pytest.approx(want["mean_spread_ticks"], rel=SAME)
+    assert found["sigma_ticks_1s"] == pytest.approx(want["sigma_1s_ticks"], rel=SAME)
+    assert found["ewma_sigma_bps"] == pytest.approx(want["ewma_097_bp"], rel=SAME)
+    assert found["volume_base"] == want["volume"]
+    assert found["buy_share"] == want["buy_aggressor_share"]
+    arrival = found["arrival"]
+    assert arrival["kappa"] == pytest.approx(want["kappa_ols_per_tick"], rel=SAME)
+    assert arrival["A"] == pytest.approx(want["A_per_s"], rel=SAME)
+    assert arrival["mle_kappa"] == pytest.approx(want["inverse_mean_depth"], rel=SAME)
+    assert (arrival["n"], arrival["fit_range"]) == (want["n_positive_depth"], [0, 20])
+    drift = want["next_step_drift_by_imbalance_quintile"]
+    assert found["imbalance_drift"] == pytest.approx(drift, rel=SAME)
+
+
+def test_the_command_prints_the_anchors_of_the_perp(capsys: pytest.CaptureFixture[str]) -> None:
+    want, found = truth()["perp_20240808"], calibrated(capsys, PERP)
+    assert (found["states"], found["trades"]) == (want["depth_messages"], want["trades"])
+    assert [found["first"]["bid"], found["first"]["ask"]] == want["first_bbo"]
+    assert found["sigma_ticks_1s"] == pytest.approx(want["sigma_1s"], rel=SAME)
+    assert found["arrival"]["n"] == want["n_positive"]
+    for name, line in found["flow"]["ofi"].items():
+        anchor = want[f"ofi_{name}"]
+        assert line["n"] == anchor["n"]
+        assert line["beta"] == pytest.approx(anchor["beta"], rel=SAME)
+        assert line["r2"] == pytest.approx(anchor["r2"], rel=SAME)
+        assert line["beta_ci95"][0] < anchor["beta"] < line["beta_ci95"][1]
+    assert sorted(found["flow"]["ofi"]) == ["10s", "1s", "5s"]
+
+
+@pytest.mark.parametrize("to_ticks", [20, 70, 200])
+def test_the_command_fits_the_range_it_is_asked_for(
+    capsys: pytest.CaptureFixture[str], to_ticks: int
+) -> None:
+    want = truth()["perp_20240808"][f"kappa_0_{to_ticks}"]
+    arrival = calibrated(capsys, PERP, fit_range=f"0:{to_ticks}")["arrival"]
+    assert arrival["kappa"] == pytest.approx(want["kappa"], rel=SAME)
+    assert arrival["A"] == pytest.approx(want["A"], rel=SAME)
+    assert arrival["kappa_ci95"][0] < want["kappa"] < arrival["kappa_ci95"][1]
+
+
+def test_the_modes_of_arrival_disagree_on_how_many_depths_there_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # Trade by trade every print beyond the mid counts; on the grid only the deepest of 100 ms.
+    each = calibrated(capsys, PERP, arrival="trade")["arrival"]
+    assert each["n"] > 2 * truth()["perp_20240808"]["n_positive"]
+
+
+@pytest.mark.parametrize("name", ["btcusdt", "ethusdt"])
+def test_an_hour_of_trades_alone_has_its_volume_and_says_what_is_missing(
+    capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    want = truth()[f"{name}_trades_09h"]
+    path = ETHBTC.with_name(f"{name.upper()}_2020-11-01T09-00-00_trades.json")
+    found = calibrated(capsys, path)
+    assert (found["states"], found["trades"]) == (0, want["trades"])
+    assert found["volume_base"] == want["volume"]
+    assert found["buy_share"] == want["buy_aggressor_share"]
+    vwap = found["prices"]["vwap_ticks"] * found["tick_size"]
+    assert vwap == pytest.approx(want["vwap"], rel=SAME)
+    assert found["sigma_ticks_1s"] is None
+    assert found["arrival"]["kappa"] is None
+    assert any("only its trades are measured" in warning for warning in found["warnings"])
 
 
 def test_every_message_of_the_perp_is_accounted_for() -> None:

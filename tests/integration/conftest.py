@@ -48,6 +48,11 @@ def database_url(postgres: EmbeddedPostgres) -> str:
     """Return the URL of a migrated journal without rows; a template takes 100 times longer."""
     url = postgres.url()
     with psycopg.connect(url) as admin:
+        partitions = admin.execute(
+            "SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r'"
+        ).fetchall()
+        for (partition,) in partitions:
+            admin.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(partition)))
         tables = admin.execute(
             "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> ALL(%s)",
             [list(KEPT)],

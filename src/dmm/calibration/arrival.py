@@ -9,12 +9,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dmm.calibration.bootstrap import (
+    BLOCK_NS,
+    BLOCKS_MAX,
+    RESAMPLES,
+    RESAMPLES_MAX,
+    interval95,
+)
 from dmm.calibration.depth import Depths
+from dmm.calibration.regression import Line, least_squares
+from dmm.units.errors import InvariantBroken
 from dmm.units.time import NS_PER_S
 
 FIT_TO_TICKS = 20
@@ -22,17 +30,6 @@ FIT_TO_TICKS = 20
 
 FIT_TICKS_MAX = 10_000
 """Widest fit range."""
-
-RESAMPLES = 400
-RESAMPLES_MAX = 100_000
-
-BLOCK_NS = 10 * NS_PER_S
-"""Length of the blocks of time that the bootstrap draws."""
-
-BLOCKS_MAX = 1_000_000
-
-Z95 = 1.959_963_984_540_054
-"""97.5 % quantile of the normal distribution."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +49,14 @@ class FitRange:
     def half_ticks(self) -> NDArray[np.int64]:
         """Return the distances in half ticks, odd numbers."""
         return np.arange(2 * self.from_ticks + 1, 2 * self.to_ticks, 2, dtype=np.int64)
+
+    @property
+    def around(self) -> tuple[FitRange, FitRange, FitRange]:
+        """Return half the range (two distances at least), itself, and twice the range."""
+        start, width = self.from_ticks, self.to_ticks - self.from_ticks
+        half = FitRange(from_ticks=start, to_ticks=min(start + max(2, width // 2), FIT_TICKS_MAX))
+        twice = FitRange(from_ticks=start, to_ticks=min(start + 2 * width, FIT_TICKS_MAX))
+        return half, self, twice
 
 
 DEFAULT_RANGE = FitRange()
@@ -112,13 +117,11 @@ def fit_arrival(
         If resamples or blocks are out of bounds.
     """
     x_half_ticks = fit_range.half_ticks
-    counts = _counts_beyond(depths.depth_half_ticks, x_half_ticks)
-    levels = int(np.count_nonzero(counts))
+    x, rate_per_s = reached(depths, fit_range)
+    levels = x.size
     if levels < 2:
         return TooFew(depths=depths.depth_half_ticks.size, levels=levels)
-    duration_s = depths.duration_ns / NS_PER_S
-    x = x_half_ticks[:levels] / 2  # λ only falls, so the distances reached are the first ones
-    line = _least_squares(x, np.log(counts[:levels] / duration_s))
+    line = _line(x, np.log(rate_per_s))
     low, high = _kappa_ci95(
         depths,
         x_half_ticks,
@@ -142,6 +145,20 @@ def fit_arrival(
     )
 
 
+def reached(depths: Depths, fit_range: FitRange) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the distances reached, in ticks, and λ per second at each: what the line goes through.
+
+    Parameters
+    ----------
+    depths : with the observation they were made in
+    fit_range : in ticks
+    """
+    x_half_ticks = fit_range.half_ticks
+    counts = _counts_beyond(depths.depth_half_ticks, x_half_ticks)
+    levels = int(np.count_nonzero(counts))  # λ only falls: the distances reached are the first ones
+    return x_half_ticks[:levels] / 2, counts[:levels] / (depths.duration_ns / NS_PER_S)
+
+
 def mle_per_tick(depths: Depths) -> float:
     """Return 1/mean(depth), the likeliest κ of an exponential; 0 without depths."""
     if not depths.depth_half_ticks.size:
@@ -163,21 +180,11 @@ def kappa_by_range(depths: Depths, ranges: tuple[FitRange, ...]) -> tuple[float 
     return tuple(found)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Line:
-    slope: float
-    intercept: float
-    r_squared: float
-
-
-def _least_squares(x: NDArray[np.float64], y: NDArray[np.float64]) -> _Line:
-    x_mean, y_mean = float(np.mean(x)), float(np.mean(y))
-    dx, dy = x - x_mean, y - y_mean
-    sxy, sxx, syy = float(np.sum(dx * dy)), float(np.sum(dx * dx)), float(np.sum(dy * dy))
-    slope = sxy / sxx
-    # A flat line explains nothing: there is no variation to explain.
-    r_squared = sxy * sxy / (sxx * syy) if syy > 0 else 0.0
-    return _Line(slope=slope, intercept=y_mean - slope * x_mean, r_squared=r_squared)
+def _line(x: NDArray[np.float64], y: NDArray[np.float64]) -> Line:
+    line = least_squares(x, y)
+    if line is None:
+        raise InvariantBroken(f"no line through {x.size} distances: they are distinct by design")
+    return line
 
 
 def _counts_beyond(
@@ -228,7 +235,7 @@ def _kappa_ci95(
     for draw in range(resamples):
         drawn = np.bincount(rng.integers(blocks, size=blocks), minlength=blocks)
         kappas[draw] = _kappa_of_counts(drawn @ beyond, x_half_ticks)
-    return _interval95(kappas[~np.isnan(kappas)], kappa=kappa, blocks=blocks)
+    return interval95(kappas[~np.isnan(kappas)], value=kappa, blocks=blocks)
 
 
 def _kappa_of_counts(counts: NDArray[np.int64], x_half_ticks: NDArray[np.int64]) -> float:
@@ -237,25 +244,4 @@ def _kappa_of_counts(counts: NDArray[np.int64], x_half_ticks: NDArray[np.int64])
     if levels < 2:
         return math.nan
     # The length of the observation moves A only, never the slope.
-    return -_least_squares(x_half_ticks[:levels] / 2, np.log(counts[:levels])).slope
-
-
-def _interval95(kappas: NDArray[np.float64], *, kappa: float, blocks: int) -> tuple[float, float]:
-    """Return the hull of two textbook intervals, for each fails where the other holds.
-
-    Quantiles follow the skew that sparse far distances cause; the t interval around the estimate
-    makes up for few blocks. Measured on exponential depths, the hull covers 92 % to 98 %, the
-    quantiles alone 87 % to 95 %.
-
-    References
-    ----------
-    Hesterberg (2015), The American Statistician 69(4), section 4: expanded percentiles.
-    """
-    if blocks < 2 or kappas.size < 2:
-        return -math.inf, math.inf
-    # The quantile of Student's t at blocks - 1 degrees of freedom, first order (Fisher 1941).
-    t_quantile = Z95 * (1 + (Z95 * Z95 + 1) / (4 * (blocks - 1)))
-    tail = NormalDist().cdf(-t_quantile * math.sqrt(blocks / (blocks - 1)))
-    low, high = np.quantile(kappas, (tail, 1 - tail))
-    reach = t_quantile * float(np.std(kappas))
-    return min(float(low), kappa - reach), max(float(high), kappa + reach)
+    return -_line(x_half_ticks[:levels] / 2, np.log(counts[:levels])).slope

@@ -105,8 +105,8 @@ def trade_depths(states: States, trades: Trades, *, started_at_ns: int, duration
     )
 
 
-def mid_on_grid(states: States, *, step_ns: int = GRID_STEP_NS) -> NDArray[np.int64]:
-    """Return the mid at the end of each whole step from the first state on, carried forward.
+def states_on_grid(states: States, *, step_ns: int = GRID_STEP_NS) -> NDArray[np.int64]:
+    """Return which state holds at the end of each whole step from the first state on.
 
     Parameters
     ----------
@@ -125,7 +125,15 @@ def mid_on_grid(states: States, *, step_ns: int = GRID_STEP_NS) -> NDArray[np.in
     if steps > STEPS_MAX:
         raise ValueError(f"{steps} steps of {step_ns} ns are more than {STEPS_MAX}")
     ends_ns = started_at_ns + step_ns * np.arange(1, steps + 1, dtype=np.int64)
-    return states.mid_half_ticks[np.searchsorted(states.at_ns, ends_ns, side="right") - 1]
+    return np.searchsorted(states.at_ns, ends_ns, side="right") - 1
+
+
+def mid_on_grid(states: States, *, step_ns: int = GRID_STEP_NS) -> NDArray[np.int64]:
+    """Return the mid at the end of each whole step from the first state on, carried forward.
+
+    Parameters and errors are those of `states_on_grid`.
+    """
+    return states.mid_half_ticks[states_on_grid(states, step_ns=step_ns)]
 
 
 def grid_depths(states: States, trades: Trades, *, step_ns: int = GRID_STEP_NS) -> Depths:

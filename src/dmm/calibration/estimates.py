@@ -14,8 +14,13 @@ from typing import Self
 from dmm.units.amount import BPS_ONE, ceil_div, floor_div
 from dmm.units.ids import Json
 
+MILLI = 1_000
 MICRO = 1_000_000
 NANO = 1_000_000_000
+
+APPROVED_LOW = "approved_kappa_nano_low"
+APPROVED_HIGH = "approved_kappa_nano_high"
+"""Where the evidence of what was not adopted keeps the interval of the κ in use."""
 
 
 class Verdict(StrEnum):
@@ -23,9 +28,9 @@ class Verdict(StrEnum):
 
     ADOPTED = "adopted"
     HELD = "held"
-    """Too little was measured; the last adopted estimate stays."""
+    """Too little was measured, or it lies outside the bands; the last adopted estimate stays."""
     FALLBACK = "fallback"
-    """The measurement misfits or lies outside the bands; the last adopted estimate stays."""
+    """The measurement misfits; the last adopted estimate stays."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +96,22 @@ class Estimate:
     evidence: Mapping[str, int] = field(default_factory=dict)
 
     def kept(self, verdict: Verdict, reasons: tuple[str, ...], evidence: Mapping[str, int]) -> Self:
-        """Return these numbers and this version with the word on a measurement not adopted."""
-        return replace(self, verdict=verdict, reasons=reasons, evidence=evidence)
+        """Return these numbers and this version with the word on a measurement not adopted.
+
+        The interval of the κ in use stays in the evidence, for the next comparison with it.
+        """
+        low, high = self.kappa_bounds
+        bounds = {APPROVED_LOW: low, APPROVED_HIGH: high} if high else {}
+        return replace(self, verdict=verdict, reasons=reasons, evidence={**evidence, **bounds})
+
+    @property
+    def kappa_bounds(self) -> tuple[int, int]:
+        """Return the 95 % interval of the κ in use, per tick times 1e9; zeros when unknown."""
+        adopted = self.verdict is Verdict.ADOPTED
+        low, high = (
+            ("kappa_nano_low", "kappa_nano_high") if adopted else (APPROVED_LOW, APPROVED_HIGH)
+        )
+        return self.evidence.get(low, 0), self.evidence.get(high, 0)
 
     @property
     def body(self) -> dict[str, Json]:
@@ -127,6 +146,19 @@ class Estimate:
             reasons=tuple(str(reason) for reason in reasons),
             evidence={name: _integer(evidence, name) for name in evidence},
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedEstimate:
+    """An estimate as an epoch's row holds it; hashes in hex, reasons as one sentence."""
+
+    kind: str
+    symbol: str
+    epoch: int
+    previous_hash: str
+    link_hash: str
+    reasons: str
+    estimate: Estimate
 
 
 _NUMBERS = ("version", "sigma_microticks", "kappa_nano", "a_micro", "a_bid_micro", "a_ask_micro")

@@ -25,11 +25,30 @@ def imbalance_drift(
     bid_size_lots, ask_size_lots : displayed at the touch, > 0
     buckets : > 0
     """
-    bid, total = bid_size_lots[:-1], bid_size_lots[:-1] + ask_size_lots[:-1]
-    bucket = np.minimum(bid * buckets // total, buckets - 1)  # whole numbers: no edge is missed
+    bucket = imbalance_buckets(
+        bid_size_lots=bid_size_lots[:-1], ask_size_lots=ask_size_lots[:-1], buckets=buckets
+    )
     change = np.diff(mid_half_ticks)
     count = np.bincount(bucket, minlength=buckets)
     drift = np.bincount(bucket, weights=change, minlength=buckets)
     return tuple(
         float(drift[at]) / (2 * int(count[at])) if count[at] else None for at in range(buckets)
     )
+
+
+def imbalance_buckets(
+    *,
+    bid_size_lots: NDArray[np.int64],
+    ask_size_lots: NDArray[np.int64],
+    buckets: int = BUCKETS,
+) -> NDArray[np.int64]:
+    """Return the bucket of bid/(bid + ask) of each state, from 0; an edge belongs to the upper one.
+
+    Parameters
+    ----------
+    bid_size_lots, ask_size_lots : displayed at the touch, > 0
+    buckets : > 0
+    """
+    # In whole numbers no edge is missed.
+    shares = bid_size_lots * buckets // (bid_size_lots + ask_size_lots)
+    return np.minimum(shares, buckets - 1)

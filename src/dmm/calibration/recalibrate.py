@@ -1,7 +1,13 @@
 """From measurements to estimates in use: adopted, held or refused.
 
 A measurement replaces the last adopted estimate only when there was enough to measure, it fits, and
-it lies inside the policy's bands.
+it lies inside the policy's bands. Too little or outside the bands is held, a misfit falls back:
+both leave the last adopted numbers in use.
+
+Each κ is also compared with the one adopted before it: z = (ln κ − ln κ')/√(s² + s'²), s being a
+quarter of the width of the 95 % interval of ln κ in normal quantiles, (ln high − ln low)/(2·1.96).
+Logarithms, because κ is positive and its interval skewed. |z| > 1.96 is a drift: it is told, not
+refused, for the bands say how far κ may go.
 """
 
 from __future__ import annotations
@@ -13,18 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmm.calibration.arrival import (
-    BLOCK_NS,
     DEFAULT_RANGE,
-    FIT_TICKS_MAX,
     ArrivalFit,
     FitRange,
     TooFew,
     fit_arrival,
     kappa_by_range,
 )
+from dmm.calibration.bootstrap import Z95, block_ns_of, ratio_ci95
 from dmm.calibration.depth import Depths
-from dmm.calibration.estimates import MICRO, NANO, Bands, Estimate, Verdict
+from dmm.calibration.estimates import MICRO, MILLI, NANO, Bands, Estimate, Verdict
 from dmm.calibration.volatility import clamp, ewma_sigma_bps, ewma_sigma_ticks, sigma_ticks
+from dmm.units.time import NS_PER_S
 
 CHANGES_MIN = 30
 """Changes of the mid below which no σ is adopted."""
@@ -41,12 +47,13 @@ R_SQUARED_MIN = 0.8
 CI_RATIO_MAX = 4.0
 """Upper over lower bound of κ, beyond which the interval says nothing."""
 
-BLOCKS_MIN = 20
-"""Blocks the bootstrap wants; short observations get shorter blocks."""
-
 
 def recalibrate_volatility(
-    mid_half_ticks: NDArray[np.int64], *, last: Estimate, bands: Bands
+    mid_half_ticks: NDArray[np.int64],
+    *,
+    last: Estimate,
+    bands: Bands,
+    rng: np.random.Generator,
 ) -> Estimate:
     """Measure σ on a grid of one second and adopt it, clamped into the policy's band.
 
@@ -57,13 +64,17 @@ def recalibrate_volatility(
     ----------
     mid_half_ticks : `MarketSlice.mid_half_ticks`, one per second
     last : the estimate in use
-    bands : of the policy in force
+    bands : of the epoch's policy
+    rng : for the interval; seed it from the epoch, so that a repeat says the same
     """
     changes = max(0, mid_half_ticks.size - 1)
     if changes < CHANGES_MIN:
         reason = f"{changes} changes of the mid, {CHANGES_MIN} are needed"
         return last.kept(Verdict.HELD, (reason,), {"changes": changes})
     measured = ewma_sigma_ticks(mid_half_ticks) * MICRO
+    if measured == 0:
+        reason = f"σ is 0: the mid never moved in {changes} changes"
+        return last.kept(Verdict.FALLBACK, (reason,), {"changes": changes})
     clamped = clamp(measured, low=bands.sigma_microticks_min, high=bands.sigma_microticks_max)
     edge = {-1: ("σ below the band: its lower edge is used",), 0: ()}
     evidence = {
@@ -72,6 +83,7 @@ def recalibrate_volatility(
         "sigma_microticks_ewma": math.ceil(measured),
         "sigma_microticks_plain": math.ceil(sigma_ticks(mid_half_ticks) * MICRO),
         "ewma_ubps": math.ceil(ewma_sigma_bps(mid_half_ticks) * MICRO),
+        **_sigma_bounds(mid_half_ticks, rng),
     }
     return replace(
         last,
@@ -97,7 +109,7 @@ def recalibrate_arrival(
     ----------
     depths : of one observation, see `positive_depths`
     last : the estimate in use
-    bands : of the policy in force
+    bands : of the epoch's policy
     rng : for the bootstrap; seed it from the epoch, so that a repeat says the same
     fit_range : in ticks
     """
@@ -109,15 +121,22 @@ def recalibrate_arrival(
         depths,
         rng=rng,
         fit_range=fit_range,
-        block_ns=max(1, min(BLOCK_NS, depths.duration_ns // BLOCKS_MIN)),
+        block_ns=block_ns_of(depths.duration_ns),
     )
     if isinstance(fit, TooFew):
         reason = f"{fit.levels} distances reached, {LEVELS_MIN} are needed"
         return last.kept(Verdict.HELD, (reason,), {"depths": fit.depths, "levels": fit.levels})
     evidence = _evidence(fit, depths)
-    reasons = (*misfits(fit), *_outside(fit, bands))
-    if reasons:
-        return last.kept(Verdict.FALLBACK, reasons, evidence)
+    drifted: tuple[str, ...] = ()
+    z = drift_z(fit, last)
+    if z is not None:
+        evidence["drift_z_milli"] = round(z * MILLI)
+        drifted = (_told(fit, last, z),) if abs(z) > Z95 else ()
+    misfit, outside = misfits(fit), _outside(fit, bands)
+    if misfit:
+        return last.kept(Verdict.FALLBACK, (*misfit, *outside), evidence)
+    if outside:
+        return last.kept(Verdict.HELD, outside, evidence)
     return replace(
         last,
         version=last.version + 1,
@@ -126,9 +145,47 @@ def recalibrate_arrival(
         a_bid_micro=math.floor(fit.a_bid_per_s * MICRO),
         a_ask_micro=math.floor(fit.a_ask_per_s * MICRO),
         verdict=Verdict.ADOPTED,
-        reasons=(),
+        reasons=drifted,
         evidence=evidence,
     )
+
+
+def _sigma_bounds(mid_half_ticks: NDArray[np.int64], rng: np.random.Generator) -> dict[str, int]:
+    """Return the 95 % interval of the plain σ, in 1e-6 ticks; nothing with one block."""
+    changes = np.diff(mid_half_ticks) / 2
+    at_ns = np.arange(changes.size, dtype=np.int64) * NS_PER_S
+    squares = np.square(changes - np.mean(changes))
+    found = ratio_ci95(squares, np.ones(changes.size), at_ns, rng=rng)
+    if found is None or not math.isfinite(found.high):
+        return {}
+    return {
+        "sigma_microticks_low": math.floor(math.sqrt(max(0.0, found.low)) * MICRO),
+        "sigma_microticks_high": math.ceil(math.sqrt(found.high) * MICRO),
+    }
+
+
+def _told(fit: ArrivalFit, last: Estimate, z: float) -> str:
+    moved = fit.kappa_per_tick * NANO / last.kappa_nano - 1
+    return f"κ drifted by {moved:+.0%} from the adopted one: z = {z:.1f}"
+
+
+def drift_z(fit: ArrivalFit, last: Estimate) -> float | None:
+    """Return z of ln κ against the κ in use; None when either has no usable interval.
+
+    Parameters
+    ----------
+    fit : the new measurement
+    last : the estimate in use
+    """
+    low, high = last.kappa_bounds
+    if not (0 < low < high and 0 < fit.kappa_low < fit.kappa_high < math.inf):
+        return None
+    if last.kappa_nano <= 0 or fit.kappa_per_tick <= 0:
+        return None
+    error = math.log(fit.kappa_high / fit.kappa_low) / (2 * Z95)
+    error_before = math.log(high / low) / (2 * Z95)
+    moved = math.log(fit.kappa_per_tick * NANO / last.kappa_nano)
+    return moved / math.hypot(error, error_before)
 
 
 def misfits(fit: ArrivalFit) -> tuple[str, ...]:
@@ -157,10 +214,7 @@ def _outside(fit: ArrivalFit, bands: Bands) -> tuple[str, ...]:
 def _evidence(fit: ArrivalFit, depths: Depths) -> dict[str, int]:
     """Return the fit as integers; what is infinite or unknown is left out."""
     fit_range = fit.fit_range
-    start, width = fit_range.from_ticks, fit_range.to_ticks - fit_range.from_ticks
-    half = FitRange(from_ticks=start, to_ticks=start + max(2, width // 2))
-    double = FitRange(from_ticks=start, to_ticks=min(start + 2 * width, FIT_TICKS_MAX))
-    of_half, of_double = kappa_by_range(depths, (half, double))
+    of_half, _same, of_double = kappa_by_range(depths, fit_range.around)
     measured: dict[str, tuple[float | None, int]] = {
         "kappa_nano": (fit.kappa_per_tick, NANO),
         "kappa_nano_low": (fit.kappa_low, NANO),

@@ -1,4 +1,4 @@
-"""The command line: ``dmm demo | up | kill | resume | gov | doctor | bench``.
+"""The command line ``dmm``; ``dmm --help`` lists what it does.
 
 stdout is the result, progress goes to stderr. Exit codes: 0 ok, 1 a fault or a failed check,
 2 usage.
@@ -32,6 +32,8 @@ app = typer.Typer(
 )
 gov = typer.Typer(help="Governance of the local chain, signed by its DEMO multisig.")
 app.add_typer(gov, name="gov")
+tapes = typer.Typer(help="Recordings: what they hold, and our own columnar form of them.")
+app.add_typer(tapes, name="tape")
 
 State = Annotated[
     Path | None,
@@ -172,6 +174,82 @@ def doctor(as_json: AsJson = False, state: State = None) -> None:
 
 @app.command()
 @reported
+def quote(
+    model: Annotated[
+        str | None,
+        typer.Option(help="as2008, dct, glft, glft-exact, cartea-jaimungal or hummingbot."),
+    ] = None,
+    inputs: Annotated[
+        str | None, typer.Option(help="The formula's inputs: a JSON object, @FILE, or - for stdin.")
+    ] = None,
+    guard_percent: Annotated[
+        float | None,
+        typer.Option(help="Refuse a half-spread beyond this share of mid; 10 unless given."),
+    ] = None,
+    table: Annotated[
+        str | None, typer.Option(help="as2008: simulate the table of the paper.")
+    ] = None,
+    gamma: Annotated[float | None, typer.Option(help="Risk aversion of the table.")] = None,
+    paths: Annotated[
+        int | None, typer.Option(help="Paths of the table; 1,000 unless given.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the table; 1 unless given.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print one quote of a model, or the simulated table of a paper."""
+    from dmm.entrypoints.quote import QuoteRequest, run_quote
+
+    request = QuoteRequest(
+        model=model,
+        inputs=inputs,
+        guard_percent=guard_percent,
+        table=table,
+        gamma=gamma,
+        paths=paths,
+        seed=seed,
+    )
+    run_quote(request, as_json=as_json)
+
+
+@app.command()
+@reported
+def calibrate(
+    tape: Annotated[
+        list[Path],
+        typer.Argument(help="Recordings that continue each other, the earliest first."),
+    ],
+    fit_range: Annotated[
+        str | None, typer.Option(help="Ticks over which κ and A are fitted; 0:20 unless given.")
+    ] = None,
+    arrival: Annotated[
+        str | None,
+        typer.Option(help="trade: each trade's depth; grid: the deepest of each 100 ms."),
+    ] = None,
+    tick_size: Annotated[
+        str | None, typer.Option(help="Quote per base, where the tape does not tell it.")
+    ] = None,
+    allow_gaps: Annotated[
+        bool, typer.Option("--allow-gaps", help="Count the tape's flaws and go on.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the intervals.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a recording: σ, κ and A with their confidence, order flow, liquidity."""
+    from dmm.entrypoints.calibrate import run_calibrate
+
+    run_calibrate(
+        tape=tape,
+        fit_range=fit_range,
+        arrival=arrival,
+        tick_size=tick_size,
+        allow_gaps=allow_gaps,
+        seed=seed,
+        as_json=as_json,
+    )
+
+
+@app.command()
+@reported
 def bench(
     name: Annotated[str, typer.Argument(help="spine")],
     as_json: AsJson = False,
@@ -181,6 +259,100 @@ def bench(
     from dmm.entrypoints.bench import run_bench
 
     run_bench(name, as_json=as_json, tape=tape)
+
+
+@app.command()
+@reported
+def runs(state: State = None, as_json: AsJson = False) -> None:
+    """List the runs in the journal, the latest first."""
+    from dmm.entrypoints.journal import run_list
+
+    run_list(state=state, as_json=as_json)
+
+
+@app.command("replay-journal")
+@reported
+def replay_journal(
+    run_id: Annotated[
+        str, typer.Argument(metavar="ID", help="A run, the beginning of its id, or `latest`.")
+    ],
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Decide again from every journalled decision's inputs and compare the bytes."""
+    from dmm.entrypoints.journal import run_replay
+
+    raise typer.Exit(run_replay(run_id, state=state, as_json=as_json))
+
+
+TapePaths = Annotated[
+    list[Path], typer.Argument(help="Files that continue each other, the earliest first.")
+]
+AllowGaps = Annotated[
+    bool, typer.Option("--allow-gaps", help="Count flaws and read on instead of refusing the tape.")
+]
+TickSize = Annotated[
+    str | None, typer.Option("--tick-size", help="Quote per base; told by the content otherwise.")
+]
+Coin = Annotated[
+    str | None, typer.Option("--symbol", help="The coin, where neither content nor names tell it.")
+]
+FromQuotes = Annotated[
+    bool,
+    typer.Option(
+        "--book-from-quotes", help="Raw recordings without a snapshot: books of one level."
+    ),
+]
+
+
+@tapes.command("info")
+@reported
+def tape_info(
+    paths: TapePaths,
+    allow_gaps: AllowGaps = False,
+    tick_size: TickSize = None,
+    symbol: Coin = None,
+    book_from_quotes: FromQuotes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read a recording to its end: instrument, span, counts, flaws, clock offset, quotes."""
+    from dmm.entrypoints.tape import run_info
+
+    run_info(
+        paths,
+        allow_gaps=allow_gaps,
+        tick_size=tick_size,
+        symbol=symbol,
+        book_from_quotes=book_from_quotes,
+        as_json=as_json,
+    )
+
+
+@tapes.command("convert")
+@reported
+def tape_convert(
+    paths: TapePaths,
+    out: Annotated[Path, typer.Option("--out", help="The native tape to make.")],
+    allow_gaps: AllowGaps = False,
+    tick_size: TickSize = None,
+    symbol: Coin = None,
+    book_from_quotes: FromQuotes = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Convert a recording to columns in parquet with zstd; whole or not at all."""
+    from dmm.entrypoints.tape import run_convert
+
+    run_convert(
+        paths,
+        out=out,
+        allow_gaps=allow_gaps,
+        tick_size=tick_size,
+        symbol=symbol,
+        book_from_quotes=book_from_quotes,
+        force=force,
+        as_json=as_json,
+    )
 
 
 def main() -> None:

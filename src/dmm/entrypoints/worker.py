@@ -25,8 +25,9 @@ from dmm.sandbox.market import PacedFeed, SimulatedMarket
 from dmm.units.ids import content_id
 from dmm.units.time import NS_PER_S
 from dmm.usecases.epoch_inputs import epoch_inputs
-from dmm.usecases.quote import EpochInputs, QuotingWorker, WorkerSettings
+from dmm.usecases.quote import QuotingWorker, WorkerSettings
 from dmm.usecases.quote_live import Hedges, LiveLoop
+from dmm.usecases.situation import EpochInputs
 
 RUN_KIND = "up"
 

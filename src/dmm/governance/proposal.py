@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from dmm.governance.policy import POLICY_BYTES_MAX, Policy
-from dmm.units.amount import BPS_ONE
+from dmm.governance.policy_rules import policy_of, validated
 from dmm.units.errors import Permanent
 from dmm.units.ids import Hash32, canonical_json
+from dmm.units.json_text import parse_json
 
 FAMILY_POLICY = "policy"
 FAMILY_RELEASE = "release"
@@ -44,7 +44,7 @@ def read_order(*, family: str, body: bytes) -> Order:
     fields = _fields(body)
     match family:
         case "policy":
-            order: Order = _policy(fields)
+            order: Order = policy_of(fields)
         case "release":
             order = _release(fields)
         case _:
@@ -56,7 +56,7 @@ def read_order(*, family: str, body: bytes) -> Order:
 
 def _fields(body: bytes) -> dict[str, object]:
     try:
-        fields = json.loads(body)
+        fields = parse_json(body)
     except ValueError as fault:
         raise Permanent(f"an order's body is not JSON: {fault}") from fault
     if not isinstance(fields, dict):
@@ -80,48 +80,15 @@ def _release(fields: dict[str, object]) -> Release:
     return Release(**_integers(fields, ["kill_id"]))
 
 
-def _policy(fields: dict[str, object]) -> Policy:
-    names = set(Policy.__dataclass_fields__)
-    if set(fields) != names:
-        raise Permanent(f"policy fields differ: {sorted(names ^ set(fields))}")
-    preset = fields["preset"]
-    if not isinstance(preset, str) or not preset:
-        raise Permanent(f"preset must be a name, got {preset!r}")
-    policy = Policy(preset=preset, **_integers(fields, sorted(names - {"preset"})))
-    check_policy(policy)
-    return policy
-
-
 def check_policy(policy: Policy) -> None:
-    """Refuse a policy whose limits contradict each other.
+    """Refuse a policy that `validated` refuses.
 
     Raises
     ------
     Permanent
-        The text names the first contradiction.
+        The text names the field, its value and what is allowed.
     """
-    rules: tuple[tuple[bool, str], ...] = (
-        (policy.gamma_nano_per_bp > 0, "gamma_nano_per_bp must be > 0"),
-        (policy.horizon_s > 0, "horizon_s must be > 0"),
-        (policy.refresh_ms > 0, "refresh_ms must be > 0"),
-        (policy.kappa_nano_per_bp_min > 0, "kappa_nano_per_bp_min must be > 0"),
-        (
-            policy.kappa_nano_per_bp_min <= policy.kappa_nano_per_bp_max,
-            "kappa_nano_per_bp_min lies above kappa_nano_per_bp_max",
-        ),
-        (
-            policy.sigma_ubps_1s_min <= policy.sigma_ubps_1s_max,
-            "sigma_ubps_1s_min lies above sigma_ubps_1s_max",
-        ),
-        (
-            policy.inventory_soft_lots <= policy.inventory_hard_lots,
-            "inventory_soft_lots lies above inventory_hard_lots",
-        ),
-        (policy.buyback_share_bps <= BPS_ONE, f"buyback_share_bps lies above {BPS_ONE}"),
-    )
-    for holds, what in rules:
-        if not holds:
-            raise Permanent(f"policy {policy.preset!r}: {what}")
+    validated(policy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,28 @@ class Asset:
     decimals: int
 
 
+PPM_ONE = 1_000_000
+"""Parts per million in one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeeTier:
+    """What a venue takes of a fill's notional, in parts per million; a rebate is negative."""
+
+    name: str
+    maker_ppm: int
+    taker_ppm: int
+
+    def __post_init__(self) -> None:
+        for field in ("maker_ppm", "taker_ppm"):
+            value: int = getattr(self, field)
+            if not -PPM_ONE < value < PPM_ONE:
+                raise ValueError(
+                    f"{field} of fee tier {self.name} must lie between −{PPM_ONE} and {PPM_ONE}, "
+                    f"got {value}"
+                )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instrument:
     """One version of an instrument's metadata.
@@ -52,7 +74,8 @@ class Instrument:
     ``tick_size`` is quote per base (quote per coin for inverse contracts), ``lot_size`` is in base
     (in contracts for inverse ones), ``contract_size`` is the quote value of one inverse contract
     and 1 otherwise. ``cash`` is the asset in which profit is booked: the quote, or the coin of an
-    inverse contract. ``position`` is the asset in which inventory is booked.
+    inverse contract. ``position`` is the asset in which inventory is booked. ``min_notional`` is
+    the smallest order in quote (in quote value of the contracts for inverse ones), 0 for none.
     """
 
     symbol: str
@@ -64,12 +87,18 @@ class Instrument:
     lot_size: Decimal
     contract_size: Decimal = Decimal(1)
     valid_from_ns: int = 0
+    min_notional: Decimal = Decimal(0)
+    fee_tier: FeeTier | None = None
 
     def __post_init__(self) -> None:
         for name in ("tick_size", "lot_size", "contract_size"):
             value: Decimal = getattr(self, name)
             if not value.is_finite() or value <= 0:
                 raise ValueError(f"{name} of {self.symbol} must be a positive number, got {value}")
+        if not self.min_notional.is_finite() or self.min_notional < 0:
+            raise ValueError(
+                f"min_notional of {self.symbol} must not be negative, got {self.min_notional}"
+            )
         if self.kind is not ContractKind.INVERSE:
             value = self._cash_per_tick_lot
             if value != value.to_integral_value():
@@ -122,8 +151,12 @@ class Instrument:
         return 1 if self.kind is ContractKind.INVERSE else -1
 
     def to_json(self) -> dict[str, Json]:
-        """Return the metadata as canonical JSON values; decimals travel as text."""
-        return {
+        """Return the metadata as canonical JSON values; decimals travel as text.
+
+        What is left at its default is left out, so that a body written before the field existed
+        and one written after it are the same bytes.
+        """
+        body: dict[str, Json] = {
             "symbol": self.symbol,
             "venue": self.venue,
             "kind": self.kind.value,
@@ -134,11 +167,18 @@ class Instrument:
             "contract_size": str(self.contract_size),
             "valid_from_ns": self.valid_from_ns,
         }
+        if self.min_notional:
+            body["min_notional"] = str(self.min_notional)
+        if self.fee_tier is not None:
+            tier = self.fee_tier
+            body["fee_tier"] = [tier.name, tier.maker_ppm, tier.taker_ppm]
+        return body
 
     @classmethod
     def from_json(cls, body: dict[str, Json]) -> Instrument:
         """Read what `to_json` wrote."""
         position, cash = cast("list[list[Json]]", [body["position"], body["cash"]])
+        tier = cast("list[Json] | None", body.get("fee_tier"))
         return cls(
             symbol=str(body["symbol"]),
             venue=str(body["venue"]),
@@ -149,4 +189,11 @@ class Instrument:
             lot_size=Decimal(str(body["lot_size"])),
             contract_size=Decimal(str(body["contract_size"])),
             valid_from_ns=int(str(body["valid_from_ns"])),
+            min_notional=Decimal(str(body.get("min_notional", "0"))),
+            fee_tier=_fee_tier(tier) if tier else None,
         )
+
+
+def _fee_tier(body: list[Json]) -> FeeTier:
+    name, maker_ppm, taker_ppm = (str(part) for part in body)
+    return FeeTier(name=name, maker_ppm=int(maker_ppm), taker_ppm=int(taker_ppm))

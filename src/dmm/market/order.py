@@ -60,6 +60,8 @@ class Fill:
 class ReportKind(StrEnum):
     """What a venue says about an order of ours."""
 
+    ACCEPTED = "accepted"
+    """It rests: the receipt."""
     FILLED = "filled"
     CANCELLED = "cancelled"
     REJECTED = "rejected"
@@ -69,9 +71,9 @@ class ReportKind(StrEnum):
 class OrderReport:
     """A venue's word on one order.
 
-    For `FILLED`, `size` is the size of this execution and `price` what it was done at; for the
-    other kinds `size` is what will never be filled. `fee_atoms` is in the cash asset, a rebate is
-    negative.
+    For `FILLED`, `size` is the size of this execution and `price` what it was done at; for
+    `ACCEPTED` it is what rests; for the other kinds it is what will never be filled. `fee_atoms` is
+    in the cash asset, a rebate is negative.
     """
 
     client_id: str

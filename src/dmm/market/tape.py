@@ -61,6 +61,20 @@ WARNINGS_MAX = 20
 
 FeedEvent: TypeAlias = DepthUpdate | BestQuote | TradePrint
 
+FLAWS = (
+    "gaps",
+    "truncated_lines",
+    "clock_regressions",
+    "crossed_books",
+    "out_of_order",
+    "zero_sizes",
+    "absurd_prices",
+)
+"""Counters of what makes a tape refused unless gaps are allowed; fields of `TapeReport`."""
+
+NOTES = ("duplicates", "silences", "snapshots_skipped", "one_level_books", "other_messages")
+"""Counters of what is worth knowing and costs the tape nothing; fields of `TapeReport`."""
+
 
 @dataclass(slots=True, kw_only=True)
 class TapeReport:
@@ -87,6 +101,18 @@ class TapeReport:
     truncated_lines: int = 0
     clock_regressions: int = 0
     crossed_books: int = 0
+    out_of_order: int = 0
+    """Depth updates older than the book they came to; left out."""
+    zero_sizes: int = 0
+    """Trades and best quotes of no size; left out."""
+    absurd_prices: int = 0
+    """Trades and best quotes beyond any move of a market; left out."""
+    duplicates: int = 0
+    """Messages that were there already with the same id and content; left out."""
+    silences: int = 0
+    """Stretches without any message so long that the recorder must have been away."""
+    one_level_books: int = 0
+    """Book states built from the best quotes alone: depth behind them is unknown."""
     clock_offset_ms: int = 0
     """Median of received − exchange time; negative when the recorder's clock was behind."""
     warnings: list[str] = field(default_factory=list)

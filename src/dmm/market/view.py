@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dmm.market.book import Book
+from dmm.market.fair_value import SideDepth, side_depth
 from dmm.market.tape import BestQuote, DepthUpdate
 from dmm.units.amount import HalfTicks, Lots, Ticks
 from dmm.units.time import Nanos
@@ -51,6 +52,16 @@ class MarketView:
             self.best_bid, self.best_bid_size = bid
             self.best_ask, self.best_ask_size = ask
         return HalfTicks(bid[0] + ask[0]) if bid[0] < ask[0] else None
+
+    def depth(self, levels: int) -> tuple[SideDepth, SideDepth]:
+        """Return the depth of the best levels of bids and of asks.
+
+        Parameters
+        ----------
+        levels : per side, > 0
+        """
+        bids, asks = self.book.top(levels)
+        return side_depth(bids), side_depth(asks)
 
     @property
     def has_mid(self) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from dmm.market.tape import TradePrint
 from dmm.quoting.decision import MarketSlice
 from dmm.quoting.online import OnlineArrival, OnlineVolatility
+from dmm.quoting.reference import ReferencePrices
 from dmm.units.amount import HalfTicks
 from dmm.units.time import NS_PER_S, Nanos
 
@@ -25,6 +26,7 @@ class MarketCollector:
     def __init__(self) -> None:
         self.arrival = OnlineArrival()
         self.volatility = OnlineVolatility()
+        self.reference = ReferencePrices()
         self._states: deque[tuple[int, int]] = deque(maxlen=STATES_MAX)
         self._mid: int | None = None
         self.open_slice(Nanos(0))
@@ -49,16 +51,19 @@ class MarketCollector:
         missing = -(-(now_ns - self.next_sample_at_ns) // NS_PER_S)
         if missing <= 0:
             return
+        first_at_ns = self.next_sample_at_ns
         self.next_sample_at_ns += missing * NS_PER_S
         if self._mid is None:
             return
         if missing > GRID_GAP_S_MAX:
             self._mids.clear()
+            first_at_ns += (missing - 1) * NS_PER_S
             missing = 1
-        for _ in range(missing):
+        for number in range(missing):
             if self._mids:
                 self.volatility.observe(self._mid - self._mids[-1])
             self._mids.append(self._mid)
+            self.reference.take_mid(first_at_ns + number * NS_PER_S, HalfTicks(self._mid))
 
     def take_state(self, exchange_at_ns: int, mid: HalfTicks) -> None:
         """Take the book's mid after a depth message."""
@@ -67,6 +72,7 @@ class MarketCollector:
 
     def take_trade(self, trade: TradePrint) -> None:
         """Take a trade with its depth from the mid of the last state strictly before it."""
+        self.reference.take_trade(trade.received_at_ns, price=trade.price, size=trade.size)
         at_ns = trade.exchange_at_ns
         before = (mid for state_at_ns, mid in reversed(self._states) if state_at_ns < at_ns)
         mid = next(before, None)

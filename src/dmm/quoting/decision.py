@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dmm.market.instrument import Side
+from dmm.market.order import Order
 from dmm.market.tape import Level
+from dmm.quoting.decision_inputs import DecisionInputs, Working, decision_bytes
+from dmm.risk.breaker import Posture
 from dmm.units.amount import Atoms, HalfTicks, Lots, Ticks
-from dmm.units.ids import Hash32, Json, canonical_json
+from dmm.units.ids import Hash32, Json
 from dmm.units.time import Nanos
 
 
@@ -25,58 +29,81 @@ class RestingQuote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """One quoting decision: every input, scaled to integers, and every output.
+    """One quoting decision: its inputs and every output, in integers.
 
     Scales: `sigma_microticks` is σ over one second in 1e-6 ticks, `kappa_nano` κ per tick times
-    1e9, `gamma_nano` γ per tick times 1e9, `reservation_microticks` and `half_spread_microticks` in
-    1e-6 ticks. `refused` holds the gate's reasons.
+    1e9, `gamma_nano` γ per tick times 1e9 before the ladder; all three as put inside the policy's
+    bands, 0 without a mid. `fair_microticks`, `reservation_microticks`, `shift_microticks` and
+    `half_spread_microticks` are in 1e-6 ticks; the last three are 0 when nothing could be priced.
+
+    `cancel` holds client ids, `keep` the orders left alone, `place` the orders to send now: the
+    gate has accepted them in this order. `refused` holds why there is no price, and the gate's
+    reasons. `signals` names the breakers that are on, `toxic_run` and `toxic_cycles_left` are the
+    toxicity's state after this cycle, `refresh_ms` is the time until the next decision.
     """
 
-    run_id: str
-    seq: int
-    epoch: int
-    decided_at_ns: Nanos
-    posture: str
-    best_bid: Ticks
-    best_bid_size: Lots
-    best_ask: Ticks
-    best_ask_size: Lots
-    inventory: Lots
+    inputs: DecisionInputs
+    posture: Posture
+    signals: tuple[str, ...]
+    toxic_run: int
+    toxic_cycles_left: int
+    fair_microticks: int
+    confidence_bps: int
     sigma_microticks: int
     kappa_nano: int
     gamma_nano: int
-    policy_sequence: int
-    estimate_version: int
     reservation_microticks: int
+    shift_microticks: int
     half_spread_microticks: int
-    quotes: tuple[RestingQuote, ...]
+    cancel: tuple[str, ...]
+    keep: tuple[Working, ...]
+    place: tuple[Order, ...]
     refused: tuple[str, ...]
+    refresh_ms: int
 
     @property
-    def canonical_bytes(self) -> bytes:
-        """Return the one byte form that the hash chain covers."""
-        body: dict[str, Json] = {
-            "run_id": self.run_id,
-            "seq": self.seq,
-            "epoch": self.epoch,
-            "decided_at_ns": self.decided_at_ns,
-            "posture": self.posture,
-            "best_bid": self.best_bid,
-            "best_bid_size": self.best_bid_size,
-            "best_ask": self.best_ask,
-            "best_ask_size": self.best_ask_size,
-            "inventory": self.inventory,
+    def quotes(self) -> tuple[RestingQuote, ...]:
+        """Return what rests after the decision: the orders kept, then the orders placed."""
+        kept = [
+            RestingQuote(side=order.side, price=order.price, size=order.remaining)
+            for order in self.keep
+        ]
+        placed = [
+            RestingQuote(side=order.side, price=order.price, size=order.size)
+            for order in self.place
+        ]
+        return (*kept, *placed)
+
+    @property
+    def outputs(self) -> dict[str, Json]:
+        """Return every output by its name, as journalled."""
+        kept = [[order.side.value, order.price, order.remaining] for order in self.keep]
+        placed = [[order.side.value, order.price, order.size] for order in self.place]
+        return {
+            "posture": self.posture.value,
+            "signals": list(self.signals),
+            "toxic_run": self.toxic_run,
+            "toxic_cycles_left": self.toxic_cycles_left,
+            "fair_microticks": self.fair_microticks,
+            "confidence_bps": self.confidence_bps,
             "sigma_microticks": self.sigma_microticks,
             "kappa_nano": self.kappa_nano,
             "gamma_nano": self.gamma_nano,
-            "policy_sequence": self.policy_sequence,
-            "estimate_version": self.estimate_version,
             "reservation_microticks": self.reservation_microticks,
+            "shift_microticks": self.shift_microticks,
             "half_spread_microticks": self.half_spread_microticks,
-            "quotes": [[q.side.value, q.price, q.size] for q in self.quotes],
+            "cancel": list(self.cancel),
+            "keep": [order.client_id for order in self.keep],
+            "place": [order.client_id for order in self.place],
+            "quotes": cast("list[Json]", kept + placed),
             "refused": list(self.refused),
+            "refresh_ms": self.refresh_ms,
         }
-        return canonical_json(body)
+
+    @property
+    def canonical_bytes(self) -> bytes:
+        """Return the one byte form that the hash chain covers: inputs and outputs side by side."""
+        return decision_bytes(self.inputs.body | self.outputs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import math
 
+from dmm.governance.policy import Policy
 from dmm.market.instrument import Side
 from dmm.quoting.decision import RestingQuote
 from dmm.quoting.price import Priced
 from dmm.quoting.scale import QuoteInputs
-from dmm.units.amount import Lots, Ticks
+from dmm.units.amount import BPS_ONE, Lots, Ticks
 from dmm.units.price import price_ceil, price_floor
 
-TIER_SHARES_PERCENT = (25, 50, 25)
-"""Shares of the size from the innermost tier outwards."""
 
-TIER_STEP_SHARE = 0.5
-"""Distance between tiers as a share of the half-spread, one tick at the least."""
-
-
-def split_size(size: Lots) -> tuple[Lots, Lots, Lots]:
-    """Split a size 25/50/25 from the inside out; the parts sum to the size exactly.
+def split_size(size: Lots, policy: Policy) -> tuple[Lots, Lots, Lots]:
+    """Split a size by the policy's tier shares from the inside out; the parts sum to it exactly.
 
     Parts are rounded down and the innermost tier takes what is left over, so that a size of one lot
     still quotes where it may trade.
@@ -27,9 +22,10 @@ def split_size(size: Lots) -> tuple[Lots, Lots, Lots]:
     Parameters
     ----------
     size : lots, >= 0
+    policy : its shares sum to one
     """
-    middle = size * TIER_SHARES_PERCENT[1] // 100
-    outer = size * TIER_SHARES_PERCENT[2] // 100
+    middle = size * policy.tier_middle_bps // BPS_ONE
+    outer = size * policy.tier_outer_bps // BPS_ONE
     return Lots(size - middle - outer), Lots(middle), Lots(outer)
 
 
@@ -44,12 +40,14 @@ def side_size(inputs: QuoteInputs, side: Side) -> Lots:
     inputs : inventory and limits in lots
     side : BUY for bids
     """
-    adding = inputs.inventory * side.sign
-    if adding <= inputs.inventory_soft and adding + inputs.quote_size <= inputs.inventory_hard:
-        return inputs.quote_size
-    room = max(0, inputs.inventory_hard - adding)
-    span = max(1, inputs.inventory_hard - inputs.inventory_soft)
-    return Lots(min(inputs.quote_size * min(room, span) // span, room))
+    sign = side.sign
+    adding = inputs.inventory * sign
+    soft, hard, size = inputs.soft(sign), inputs.hard(sign), inputs.side_size
+    if adding <= soft and adding + size <= hard:
+        return size
+    room = max(0, hard - adding)
+    span = max(1, hard - soft)
+    return Lots(min(size * min(room, span) // span, room))
 
 
 def build_ladder(
@@ -63,16 +61,17 @@ def build_ladder(
     Parameters
     ----------
     priced : model prices in ticks
-    inputs : for sizes
+    inputs : for sizes and the policy's tiers
     best_bid, best_ask : ticks, best_bid < best_ask
     """
-    step = max(1, math.floor(priced.half_spread_ticks * TIER_STEP_SHARE))
+    policy = inputs.policy
+    step = max(1, math.floor(priced.half_spread_ticks * (policy.tier_step_bps / BPS_ONE)))
     bid = min(price_floor(priced.bid_ticks), best_ask - 1)
     ask = max(price_ceil(priced.ask_ticks), best_bid + 1)
     quotes = []
-    for side, inner in ((Side.BUY, bid), (Side.SELL, ask)):
-        for tier, size in enumerate(split_size(side_size(inputs, side))):
-            price = inner - side.sign * tier * step
+    for side, price, outwards in ((Side.BUY, int(bid), -step), (Side.SELL, int(ask), step)):
+        for size in split_size(side_size(inputs, side), policy):
             if size > 0 and price > 0:
                 quotes.append(RestingQuote(side=side, price=Ticks(price), size=size))
+            price += outwards  # noqa: PLW2901 — the next tier stands one step further out
     return tuple(quotes)

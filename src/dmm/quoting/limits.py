@@ -1,9 +1,11 @@
-"""The limits a policy sets for the gate."""
+"""What a policy sets for gate, breakers and toxicity."""
 
 from __future__ import annotations
 
 from dmm.governance.policy import Policy
 from dmm.risk.limits import Limits
+from dmm.risk.signals import Thresholds
+from dmm.risk.toxicity import ToxicityRules
 from dmm.units.amount import Lots
 
 OUTSTANDING_QUOTES_MAX = 3
@@ -14,11 +16,43 @@ PRICE_BAND_BPS = 1_000
 
 
 def limits_of(policy: Policy) -> Limits:
-    """Return the limits a policy sets."""
+    """Return the limits a policy sets, each side's own."""
+    long, short = policy.hard_long_lots, policy.hard_short_lots
     return Limits(
-        inventory_hard=Lots(policy.inventory_hard_lots),
+        inventory_hard=Lots(max(long, short)),
+        inventory_hard_long=Lots(long),
+        inventory_hard_short=Lots(short),
         order_size_max=Lots(policy.quote_size_lots),
         outstanding_lots_max=Lots(OUTSTANDING_QUOTES_MAX * policy.quote_size_lots),
         price_band_bps=PRICE_BAND_BPS,
         drawdown_atoms_max=policy.drawdown_atoms_max,
+    )
+
+
+def thresholds_of(policy: Policy, *, sigma_microticks_max: int) -> Thresholds:
+    """Return where the breakers trip under a policy.
+
+    Parameters
+    ----------
+    policy : in basis points of mid
+    sigma_microticks_max : the top of its σ band at the present mid, 1e-6 ticks over one second
+    """
+    return Thresholds(
+        sigma_microticks_max=sigma_microticks_max,
+        drawdown_atoms_max=policy.drawdown_atoms_max,
+        hard_long=Lots(policy.hard_long_lots),
+        hard_short=Lots(policy.hard_short_lots),
+        fill_deviation_ubps_max=policy.fill_deviation_ubps_max,
+        venue_gap_ubps_max=policy.venue_gap_ubps_max,
+        sigma_extreme_share_bps=policy.spike_pause_bps,
+    )
+
+
+def toxicity_rules_of(policy: Policy) -> ToxicityRules:
+    """Return when flow is toxic under a policy; fills are scored with its `toxicity_venue_bps`."""
+    return ToxicityRules(
+        threshold_ubps=policy.toxicity_threshold_ubps,
+        tau_bps=policy.toxicity_tau_bps,
+        cycles=policy.toxicity_cycles,
+        sustained=policy.toxicity_sustained,
     )

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from dmm.quoting.avellaneda_stoikov import half_spread, reservation_price
+from dmm.quoting.kernel import GLFT, MODEL_CODES, SKEW_CODES, quote_prices
 from dmm.quoting.scale import MICRO, NANO, QuoteInputs
-from dmm.quoting.skew import skew_shift
-
-GUARD_SHARE = 0.10
-"""Share of the mid that a half-spread, or the shift at the hard limit, may not exceed."""
-
-WIDENED_FACTOR = 1.5
-"""How much wider quotes stand while volatility is above its band."""
+from dmm.units.amount import BPS_ONE
 
 
 class UnpriceableReason(StrEnum):
     """Why a parameter set gives no quote, in the order checked."""
 
     MID_NOT_POSITIVE = "mid_not_positive"
+    ARRIVALS_UNKNOWN = "arrivals_unknown"
     HALF_SPREAD_BEYOND_GUARD = "half_spread_beyond_guard"
     SHIFT_AT_HARD_BEYOND_GUARD = "shift_at_hard_beyond_guard"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unpriceable:
-    """The parameters cannot be in the units they claim to be in."""
+    """The parameters cannot be in the units they claim to be in, or one is missing."""
 
     reason: UnpriceableReason
 
@@ -36,8 +32,8 @@ class Unpriceable:
 class Priced:
     """Model prices in ticks.
 
-    The Avellaneda–Stoikov reservation price, the skew that lowers both quotes, and the half-spread
-    with floor and widening applied.
+    The model's reservation price, the skew that lowers both quotes (negative: raises them), and the
+    half-spread with floor and widening applied.
     """
 
     reservation_ticks: float
@@ -60,6 +56,11 @@ class Priced:
         return round(self.reservation_ticks * MICRO)
 
     @property
+    def shift_microticks(self) -> int:
+        """Return the shift in 1e-6 ticks, to the nearest."""
+        return round(self.shift_ticks * MICRO)
+
+    @property
     def half_spread_microticks(self) -> int:
         """Return the half-spread in 1e-6 ticks, to the nearest."""
         return round(self.half_spread_ticks * MICRO)
@@ -71,42 +72,94 @@ Pricing: TypeAlias = Priced | Unpriceable
 def price_quote(inputs: QuoteInputs, *, widened: bool) -> Pricing:
     """Return the model prices of a two-sided quote, or why there are none.
 
-    Inventory enters the model in units of one quote size, the unit in which the paper's dealer
-    trades. The spread floor is of the full spread.
+    Inventory enters the model in units of one quote size, the unit in which the papers' dealers
+    trade. The spread floor is of the full spread. `quote_prices` holds the formula.
 
     Parameters
     ----------
     inputs : in ticks and lots, estimates inside their bands
-    widened : stand `WIDENED_FACTOR` times wider
+    widened : volatility is above its band: stand wider by the policy's factor for it
     """
-    if inputs.mid <= 0:
+    if inputs.mid <= 0 or inputs.fair_microticks <= 0:
         return Unpriceable(reason=UnpriceableReason.MID_NOT_POSITIVE)
-    mid = inputs.mid / 2
-    gamma = inputs.gamma_nano / NANO
-    sigma = inputs.sigma_microticks / MICRO
-    variance = sigma * sigma * inputs.horizon_s
-    half = half_spread(
-        risk_aversion=gamma, variance=variance, arrival_decay=inputs.kappa_nano / NANO
-    )
-    half = max(half, inputs.floor_microticks / (2 * MICRO))
+    policy = inputs.policy
+    model = MODEL_CODES[policy.model]
+    kappa = inputs.kappa_nano / NANO
+    arrival, tilt = 1.0, 0.0
+    if model == GLFT:
+        if inputs.a_bid_micro <= 0 or inputs.a_ask_micro <= 0:
+            return Unpriceable(reason=UnpriceableReason.ARRIVALS_UNKNOWN)
+        arrival, tilt = pooled_arrival(inputs.a_bid_micro, inputs.a_ask_micro, kappa)
+    widening = inputs.widening_micro / MICRO
     if widened:
-        half *= WIDENED_FACTOR
-    guard = GUARD_SHARE * mid
-    if half > guard:
+        widening *= policy.spike_widening_bps / BPS_ONE
+    reservation, shift, half, largest = quote_prices(
+        model,
+        SKEW_CODES[policy.skew],
+        inputs.fair_microticks / MICRO,
+        float(inputs.inventory),
+        inputs.sigma_microticks / MICRO,
+        kappa,
+        arrival,
+        tilt,
+        widening,
+        inputs.gamma_nano / NANO,
+        float(inputs.horizon_s),
+        inputs.floor_microticks / MICRO * 0.5,
+        inputs.beta_microticks / MICRO,
+        *_digest(inputs),
+    )
+    guard = policy.guard_bps / BPS_ONE * (inputs.fair_microticks / MICRO)
+    # Written so that a value that cannot be compared refuses.
+    if not half <= guard:
         return Unpriceable(reason=UnpriceableReason.HALF_SPREAD_BEYOND_GUARD)
-    beta = inputs.beta_microticks / MICRO
-    shift_at_hard = inputs.inventory_hard / inputs.quote_size * gamma * variance + beta
-    if shift_at_hard > guard:
+    if not largest <= guard:
         return Unpriceable(reason=UnpriceableReason.SHIFT_AT_HARD_BEYOND_GUARD)
-    return Priced(
-        reservation_ticks=reservation_price(
-            mid_price=mid,
-            inventory=inputs.inventory / inputs.quote_size,
-            risk_aversion=gamma,
-            variance=variance,
-        ),
-        shift_ticks=skew_shift(
-            inventory=inputs.inventory, inventory_soft=inputs.inventory_soft, beta=beta
-        ),
-        half_spread_ticks=half,
+    return Priced(reservation_ticks=reservation, shift_ticks=shift, half_spread_ticks=half)
+
+
+def pooled_arrival(a_bid_micro: int, a_ask_micro: int, kappa: float) -> tuple[float, float]:
+    """Return (√(A_bid·A_ask), ln(A_bid/A_ask)/(2κ)): unequal arrivals as one rate and a tilt.
+
+    With v_q = ρ^q·w_q and ρ = √(A_ask/A_bid) the linear system of the model becomes the one with
+    equal arrivals of that mean rate, and both quotes fall by ln(A_bid/A_ask)/(2κ): where sellers
+    come more often, the bid stands further off and the ask nearer.
+
+    Parameters
+    ----------
+    a_bid_micro, a_ask_micro : arrivals per second at the mid times 1e6 on each of our sides, > 0
+    kappa : 1/tick, > 0
+
+    References
+    ----------
+    Guéant, Lehalle & Fernandez-Tapia (2013), Mathematics and Financial Economics 7(4): the change
+    of variables of section 3, with a rate for each side.
+    """
+    arrival = math.sqrt(a_bid_micro / MICRO * (a_ask_micro / MICRO))
+    return arrival, math.log(a_bid_micro / a_ask_micro) / (2.0 * kappa)
+
+
+def _digest(inputs: QuoteInputs) -> tuple[float, ...]:
+    """Return what `quote_prices` wants of limits and shares, from `near_from` on, in its order."""
+    policy = inputs.policy
+    near_from = policy.skew_near_from_bps / BPS_ONE
+    calm_share = policy.gamma_calm_bps / BPS_ONE
+    calm_until = policy.gamma_calm_until_bps / BPS_ONE
+    soft_long, soft_short = inputs.inventory_soft_long, inputs.inventory_soft_short
+    hard_long, hard_short = inputs.inventory_hard_long, inputs.inventory_hard_short
+    return (
+        near_from,
+        2.0 * (policy.skew_near_spread_bps / BPS_ONE) / (1.0 - near_from),
+        float(soft_long),
+        float(soft_short),
+        1.0 / soft_long,
+        1.0 / soft_short,
+        1.0 / (hard_long - soft_long) if hard_long > soft_long else 0.0,
+        1.0 / (hard_short - soft_short) if hard_short > soft_short else 0.0,
+        1.0 / inputs.quote_size,
+        max(hard_long, hard_short) / inputs.quote_size,
+        calm_share,
+        calm_until,
+        (1.0 - calm_share) / (1.0 - calm_until),
+        policy.gamma_hard_bps / BPS_ONE,
     )

@@ -5,23 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
+from dmm.governance.policy import Policy
 from dmm.market.instrument import Side
 from dmm.quoting.decision import RestingQuote
-from dmm.units.amount import Lots, Ticks
-
-HYSTERESIS_SHARE = 0.125
-"""Share of the half-spread by which an order may lie off its target and still be kept."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Working:
-    """An order of ours that is thought to rest; `remaining` is its unfilled size in lots."""
-
-    client_id: str
-    side: Side
-    price: Ticks
-    remaining: Lots
+from dmm.quoting.decision_inputs import Working
+from dmm.quoting.scale import MICRO, is_gas_spike, microticks_of_ubps
+from dmm.units.amount import BPS_ONE, HalfTicks, Lots, Ticks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,14 +24,41 @@ class Refresh:
     place: tuple[RestingQuote, ...]
 
 
-def tolerance_ticks(half_spread_ticks: float) -> int:
+def tolerance_ticks(
+    half_spread_ticks: float, *, policy: Policy, mid: HalfTicks, gas_ratio_bps: int = BPS_ONE
+) -> int:
     """Return how many ticks off its target an order may stay.
+
+    Moving an order by d ticks gains d for each lot that fills. It costs the place in the queue,
+    valued at `hysteresis_bps` of the half-spread, and the replace itself, `replace_cost_ubps` of
+    the mid at the gas price's baseline. It moves only when d exceeds the sum.
 
     Parameters
     ----------
     half_spread_ticks : ticks, > 0
+    policy : for both costs
+    mid : half ticks, > 0
+    gas_ratio_bps : gas price over its baseline times 10_000
     """
-    return math.floor(half_spread_ticks * HYSTERESIS_SHARE)
+    queue_ticks = half_spread_ticks * (policy.hysteresis_bps / BPS_ONE)
+    if not policy.replace_cost_ubps:
+        return math.floor(queue_ticks)
+    cost_ubps = policy.replace_cost_ubps * max(BPS_ONE, gas_ratio_bps) // BPS_ONE
+    return math.floor(queue_ticks + microticks_of_ubps(cost_ubps, mid) / MICRO)
+
+
+def refresh_ms(policy: Policy, *, gas_ratio_bps: int) -> int:
+    """Return the time until the next decision: stretched with the gas price once that spikes.
+
+    Parameters
+    ----------
+    policy : cadence and how far it may stretch
+    gas_ratio_bps : gas price over its baseline times 10_000
+    """
+    if not is_gas_spike(policy, gas_ratio_bps):
+        return policy.refresh_ms
+    stretch_bps = min(gas_ratio_bps, policy.gas_stretch_bps_max)
+    return policy.refresh_ms * max(BPS_ONE, stretch_bps) // BPS_ONE
 
 
 def is_crossed(order: Working, *, best_bid: Ticks, best_ask: Ticks) -> bool:
@@ -69,32 +87,31 @@ def plan_refresh(
     targets : the ladder wanted, at most one per side and price
     tolerance : ticks, >= 0
     """
+    # Plain rows: every order is compared with every target, many times a second.
+    rows = [(target.side, target.price) for target in targets]
     room = [int(target.size) for target in targets]
     keep: list[Working] = []
     cancel: list[str] = []
     # Fixed order, so that the same orders always give the same plan.
-    for order in sorted(working, key=lambda order: order.client_id):
-        index = _nearest(order, targets, room, tolerance)
-        if index is None:
+    for order in sorted(working, key=_BY_ID):
+        side, price, remaining = order.side, order.price, order.remaining
+        best, nearest = tolerance + 1, -1
+        for index, (target_side, target_price) in enumerate(rows):
+            if target_side is side and remaining <= room[index]:
+                distance = abs(target_price - price)
+                if distance < best:
+                    best, nearest = distance, index
+        if nearest < 0:
             cancel.append(order.client_id)
         else:
-            room[index] -= order.remaining
+            room[nearest] -= remaining
             keep.append(order)
-    place = tuple(
+    place = [
         RestingQuote(side=target.side, price=target.price, size=Lots(left))
         for target, left in zip(targets, room, strict=True)
         if 2 * left > target.size
-    )
-    return Refresh(keep=tuple(keep), cancel=tuple(cancel), place=place)
+    ]
+    return Refresh(keep=tuple(keep), cancel=tuple(cancel), place=tuple(place))
 
 
-def _nearest(
-    order: Working, targets: Sequence[RestingQuote], room: Sequence[int], tolerance: int
-) -> int | None:
-    fitting = (
-        (abs(target.price - order.price), index)
-        for index, target in enumerate(targets)
-        if target.side is order.side and order.remaining <= room[index]
-    )
-    distance, index = min(fitting, default=(tolerance + 1, 0))
-    return index if distance <= tolerance else None
+_BY_ID = attrgetter("client_id")

@@ -1,70 +1,249 @@
-"""Orders of ours that may still fill: what rests, what is on its way, what is being cancelled."""
+"""Orders of ours that may still fill: what rests, is on its way, is being cancelled, is unknown."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 
-from dmm.market.instrument import Side
+from dmm.market.instrument import Instrument, Side
 from dmm.market.order import Order, OrderReport, ReportKind
-from dmm.units.amount import Lots
+from dmm.risk.orders import (
+    EVENT_OF_REPORT,
+    NEVER_NS,
+    NO_LOTS,
+    OrderEvent,
+    OrderRecord,
+    OrderState,
+    step,
+)
+from dmm.units.amount import Atoms, Lots
 from dmm.units.errors import InvariantBroken
+from dmm.units.time import NS_PER_S, Nanos
 
+OPEN_MAX = 4_096
+"""Open orders at once; a desk that has so many has lost control of them."""
 
-class _Open:
-    __slots__ = ("leaving", "order", "remaining")
+HISTORY_MAX = 1_024
+"""Ended orders remembered, so that a late fill finds its order; the oldest end goes first."""
 
-    def __init__(self, order: Order) -> None:
-        self.order = order
-        self.remaining: int = order.size
-        self.leaving = False
+RECEIPT_NS_MAX = 5 * NS_PER_S
+"""An answer that takes longer than this is not on its way: the order's state is unknown."""
+
+_AWAITS_ANSWER = frozenset(
+    {OrderState.PENDING_NEW, OrderState.PENDING_CANCEL, OrderState.PENDING_REPLACE}
+)
 
 
 class Outstanding:
-    """Open orders by client id, changed by what the venue reports and by nothing else."""
+    """Orders by client id, changed by what we send and by what the venue reports.
 
-    def __init__(self) -> None:
-        self._orders: dict[str, _Open] = {}
+    Sums per side are kept as orders change, so that reading them costs nothing.
+    """
+
+    def __init__(self, *, open_max: int = OPEN_MAX, history_max: int = HISTORY_MAX) -> None:
+        """Start with no orders.
+
+        Parameters
+        ----------
+        open_max : open orders at once, > 0
+        history_max : ended orders remembered, >= 0
+        """
+        self._open: dict[str, OrderRecord] = {}
+        self._ended: OrderedDict[str, OrderRecord] = OrderedDict()
+        self._open_max = open_max
+        self._history_max = history_max
+        self._buy = self._sell = self._unknown = 0
 
     def __bool__(self) -> bool:
-        return bool(self._orders)
+        return bool(self._open)
 
-    def add(self, order: Order) -> None:
-        """Count an order from the moment it is sent."""
-        self._orders[order.client_id] = _Open(order)
+    def __len__(self) -> int:
+        return len(self._open)
 
-    def mark_leaving(self, client_id: str) -> None:
-        """Note that a cancel was sent; the order counts until the venue says it is gone."""
-        self._orders[client_id].leaving = True
+    # -- what we do ---------------------------------------------------------------------------
 
-    def mark_all_leaving(self) -> None:
-        """Note that cancels were sent for everything."""
-        for own in self._orders.values():
-            own.leaving = True
-
-    def take(self, report: OrderReport) -> None:
-        """Take a venue's report.
+    def add(self, order: Order, *, expires_at_ns: Nanos = NEVER_NS) -> None:
+        """Count an order from the moment it is sent.
 
         Raises
         ------
         InvariantBroken
-            If it is about an order that is not open, or about more than is left of it.
+            If its client id was used before, or too many orders are open.
         """
-        own = self._orders.get(report.client_id)
-        if own is None or report.size > own.remaining:
+        client_id = order.client_id
+        if client_id in self._open or client_id in self._ended:
+            raise InvariantBroken(f"order {client_id} was already sent: an id is used once")
+        if len(self._open) >= self._open_max:
+            raise InvariantBroken(f"{len(self._open)} orders are open: cancel before sending more")
+        self._keep(
+            OrderRecord(order=order, since_ns=order.created_at_ns, expires_at_ns=expires_at_ns)
+        )
+
+    def mark_leaving(self, client_id: str, *, now_ns: Nanos | None = None) -> None:
+        """Note that a cancel was sent; the order counts until the venue says it is gone.
+
+        Parameters
+        ----------
+        client_id : of an open order
+        now_ns : when it was sent; without it the answer is awaited from the last change on
+        """
+        self._apply(client_id, OrderEvent.CANCEL_SENT, now_ns)
+
+    def mark_all_leaving(self, *, now_ns: Nanos | None = None) -> None:
+        """Note that cancels were sent for everything."""
+        for client_id, record in list(self._open.items()):
+            if not record.state.is_terminal:
+                self._apply(client_id, OrderEvent.CANCEL_SENT, now_ns)
+
+    def replace(self, client_id: str, order: Order) -> None:
+        """Note that a replacement was sent: both orders count until the venue ends the first."""
+        self.add(order)
+        self._apply(client_id, OrderEvent.REPLACE_SENT, order.created_at_ns)
+
+    # -- what the venue says ------------------------------------------------------------------
+
+    def take(self, report: OrderReport) -> OrderRecord:
+        """Take a venue's report and return the order after it; `late` lots are booked like others.
+
+        Raises
+        ------
+        InvariantBroken
+            If it is about an order that is not known, or about more than is left of it.
+        """
+        # A receipt moves nothing: the size it names is the one that rests.
+        size = NO_LOTS if report.kind is ReportKind.ACCEPTED else report.size
+        return self.hear(
+            report.client_id, EVENT_OF_REPORT[report.kind], at_ns=report.at_ns, size=size
+        )
+
+    def hear(
+        self,
+        client_id: str,
+        event: OrderEvent,
+        *,
+        at_ns: Nanos,
+        size: Lots = NO_LOTS,
+        venue_order_id: str = "",
+    ) -> OrderRecord:
+        """Take any event about an order, receipts and refusals included; see `orders.step`.
+
+        Raises
+        ------
+        InvariantBroken
+            If the order is not known, or the event cannot follow.
+        """
+        record = self.record(client_id)
+        if record is None:
             raise InvariantBroken(
-                f"the venue reports {report.kind.value} of {report.size} lots for order "
-                f"{report.client_id}, which has not so much open"
+                f"the venue reports {event.value} of {size} lots for order {client_id}, which is "
+                "not known here: reconcile with the venue"
             )
-        own.remaining -= report.size
-        if not own.remaining or report.kind is not ReportKind.FILLED:
-            del self._orders[report.client_id]
+        after = step(record, event, at_ns=at_ns, size=size, venue_order_id=venue_order_id)
+        self._replace(record, after)
+        return after
+
+    def overdue(
+        self, now_ns: Nanos, *, receipt_ns_max: int = RECEIPT_NS_MAX
+    ) -> tuple[OrderRecord, ...]:
+        """Mark unknown what the venue should have answered or ended by now, and return it.
+
+        For venues that give receipts. An order past its expiry was ended by the venue, or filled
+        just before: without its word nobody knows which.
+
+        Parameters
+        ----------
+        now_ns : ns since 1970 UTC
+        receipt_ns_max : ns an answer may take, >= 0
+        """
+        late = [
+            record
+            for record in self._open.values()
+            if record.state is not OrderState.UNKNOWN
+            and _is_overdue(record, now_ns, receipt_ns_max)
+        ]
+        return tuple(
+            self.hear(record.order.client_id, OrderEvent.LOST, at_ns=now_ns) for record in late
+        )
+
+    # -- what may still fill ------------------------------------------------------------------
+
+    def record(self, client_id: str) -> OrderRecord | None:
+        """Return an order that is open, or ended not long ago."""
+        return self._open.get(client_id) or self._ended.get(client_id)
+
+    def records(self) -> tuple[OrderRecord, ...]:
+        """Return every order that may still fill, in the order they were sent."""
+        return tuple(self._open.values())
+
+    def client_ids(self) -> tuple[str, ...]:
+        """Return the ids of every open order: all a kill needs."""
+        return tuple(self._open)
 
     def staying(self) -> Iterator[tuple[Order, Lots]]:
-        """Yield orders for which no cancel was sent, with what is left of them."""
-        for own in self._orders.values():
-            if not own.leaving:
-                yield own.order, Lots(own.remaining)
+        """Yield orders whose end was not asked for, with what is left of them."""
+        for record in self._open.values():
+            if not record.is_leaving:
+                yield record.order, record.remaining
 
     def lots(self, side: Side) -> Lots:
-        """Return what may still fill on a side."""
-        return Lots(sum(own.remaining for own in self._orders.values() if own.order.side is side))
+        """Return what may still fill on a side, orders of unknown state included."""
+        return Lots(self._buy if side is Side.BUY else self._sell)
+
+    @property
+    def unknown_orders(self) -> int:
+        """Return how many orders are of unknown state, or ended with fills nobody has heard."""
+        return self._unknown
+
+    def notional_atoms(self, side: Side, instrument: Instrument) -> Atoms:
+        """Return the cash value of a side's open orders, each at its own price, rounded up."""
+        return Atoms(
+            sum(
+                instrument.cash_atoms(
+                    price=record.order.price, size=record.remaining, rounded_up=True
+                )
+                for record in self._open.values()
+                if record.order.side is side
+            )
+        )
+
+    # -- keeping ------------------------------------------------------------------------------
+
+    def _apply(self, client_id: str, event: OrderEvent, now_ns: Nanos | None) -> None:
+        record = self._open.get(client_id)
+        if record is None:
+            raise InvariantBroken(f"{event.value} for order {client_id}, which is not open")
+        at_ns = record.since_ns if now_ns is None else now_ns
+        self._replace(record, step(record, event, at_ns=at_ns))
+
+    def _replace(self, before: OrderRecord, after: OrderRecord) -> None:
+        client_id = before.order.client_id
+        if before.is_closed:
+            self._ended[client_id] = after
+            return
+        self._count(before, sign=-1)
+        if not after.is_closed:
+            self._keep(after)
+            return
+        del self._open[client_id]
+        self._ended[client_id] = after
+        while len(self._ended) > self._history_max:
+            self._ended.popitem(last=False)
+
+    def _keep(self, record: OrderRecord) -> None:
+        self._open[record.order.client_id] = record
+        self._count(record, sign=1)
+
+    def _count(self, record: OrderRecord, *, sign: int) -> None:
+        if record.order.side is Side.BUY:
+            self._buy += sign * record.remaining
+        else:
+            self._sell += sign * record.remaining
+        if record.is_uncertain:
+            self._unknown += sign
+
+
+def _is_overdue(record: OrderRecord, now_ns: Nanos, receipt_ns_max: int) -> bool:
+    if record.is_uncertain:
+        return False
+    awaited_ns = now_ns - record.since_ns if record.state in _AWAITS_ANSWER else 0
+    return max(awaited_ns, now_ns - record.expires_at_ns) > receipt_ns_max

@@ -31,7 +31,8 @@ from dmm.usecases.control import record_genesis
 from dmm.usecases.dispatch import sweep
 from dmm.usecases.epoch_inputs import epoch_inputs
 from dmm.usecases.play import PlayEnd, equal_boundaries, play
-from dmm.usecases.quote import EpochInputs, QuotingWorker
+from dmm.usecases.quote import QuotingWorker
+from dmm.usecases.situation import EpochInputs
 
 EPOCH_JOBS = (
     Job.VOLATILITY_RECALIBRATION,

@@ -8,16 +8,13 @@ import numpy as np
 
 from dmm.adapters.feeds.tape import fingerprint, open_tape
 from dmm.market.instrument import Instrument
-from dmm.market.tape import DepthUpdate
+from dmm.market.tape import FLAWS, DepthUpdate
 from dmm.ports import Feed
 from dmm.sandbox.market import SimulatedMarket
 from dmm.sandbox.request import Request
 from dmm.units.errors import TapeFault
 from dmm.units.ids import Hash32, content_id
 from dmm.units.time import Nanos
-
-FINDINGS = ("gaps", "truncated_lines", "clock_regressions", "crossed_books")
-"""Flaws that a tape may have when they are allowed; fields of `TapeReport`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +69,7 @@ def inspect(request: Request) -> DemoTape:
         last_ns=last_ns,
         messages=feed.report.messages,
         warnings=tuple(feed.report.warnings),
-        findings={kind: getattr(feed.report, kind) for kind in FINDINGS},
+        findings={kind: getattr(feed.report, kind) for kind in FLAWS},
     )
 
 

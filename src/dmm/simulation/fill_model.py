@@ -132,8 +132,13 @@ class FillModel:
         """Return orders that may still fill, those in flight included."""
         return tuple(own.order for own in self._orders.values())
 
+    @property
+    def remaining(self) -> tuple[tuple[Order, Lots], ...]:
+        """Return the same orders with what is left of each, in lots."""
+        return tuple((own.order, Lots(own.remaining)) for own in self._orders.values())
+
     def advance(self, now_ns: Nanos, market: MarketView) -> Sequence[OrderReport]:
-        """Let orders and cancels arrive that are due; return cancellations and rejections.
+        """Let orders and cancels arrive that are due; return receipts, cancellations, rejections.
 
         Parameters
         ----------
@@ -179,6 +184,7 @@ class FillModel:
                 self._remove(own)
                 continue
             own.live = True
+            reports.append(_report(order, ReportKind.ACCEPTED, own.remaining, own.arrives_at_ns))
             own.ahead = market.book.size_at(order.side, order.price)
             side = self._bids if order.side is Side.BUY else self._asks
             side.append(own)

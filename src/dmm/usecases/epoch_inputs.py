@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict
 from typing import cast
 
 from dmm.governance.policy import Policy
 from dmm.ports import PolicyRecord, Store
+from dmm.quoting.scale import Estimates
+from dmm.units.errors import InvariantBroken
 from dmm.units.ids import Hash32, Json
 from dmm.units.time import Nanos
 from dmm.usecases.epoch import policy_in_force
-from dmm.usecases.quote import EpochInputs
-from dmm.usecases.recalibrate import estimates_in_force
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FixedEstimates:
-    """Estimates as they were when the epoch began; see `dmm.quoting.scale.Estimates`."""
-
-    version: int
-    kappa_nano: int
-    sigma_microticks: int
+from dmm.usecases.estimates import estimates_in_force
+from dmm.usecases.situation import EpochInputs
 
 
 def epoch_inputs(store: Store, run_id: str, epoch: int) -> EpochInputs:
@@ -33,29 +26,37 @@ def epoch_inputs(store: Store, run_id: str, epoch: int) -> EpochInputs:
     estimates = estimates_in_force(store=store, run_id=run_id, epoch=epoch)
     now: dict[str, Json] = {
         "policy": _policy_json(policy_in_force(store)),
-        "estimates": None
-        if estimates is None
-        else {
-            "version": estimates.version,
-            "kappa_nano": estimates.kappa_nano,
-            "sigma_microticks": estimates.sigma_microticks,
-        },
+        "estimates": None if estimates is None else asdict(estimates),
     }
     fixed = store.fix_epoch_inputs(run_id, epoch, now)
     held = cast("dict[str, int] | None", fixed["estimates"])
     hedges = store.fills(run_id, epoch - 1) if epoch > 0 else []
     return EpochInputs(
-        policy=_policy_record(cast("dict[str, Json]", fixed["policy"])),
-        estimates=None if held is None else FixedEstimates(**held),
+        policy=fixed_policy(fixed),
+        estimates=None if held is None else Estimates(**held),
         hedges=tuple(fill for fill in hedges if fill.is_hedge),
     )
+
+
+def fixed_policy(fixed: dict[str, Json]) -> PolicyRecord:
+    """Return the policy among an epoch's fixed inputs.
+
+    Raises
+    ------
+    InvariantBroken
+        If it cannot be read.
+    """
+    try:
+        return _policy_record(cast("dict[str, Json]", fixed["policy"]))
+    except (KeyError, TypeError, ValueError) as fault:
+        raise InvariantBroken(f"an epoch's fixed policy cannot be read: {fault!r}") from fault
 
 
 def _policy_json(record: PolicyRecord) -> dict[str, Json]:
     policy = record.policy
     return {
         "sequence": record.sequence,
-        "policy": {name: getattr(policy, name) for name in type(policy).__dataclass_fields__},
+        "policy": policy.body,
         "previous_head": record.previous_head.hex(),
         "head": record.head.hex(),
         "chain": record.chain,

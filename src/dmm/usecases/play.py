@@ -11,7 +11,8 @@ from dmm.ports import Feed
 from dmm.quoting.decision import SliceSummary
 from dmm.units.errors import UsageFault
 from dmm.units.time import Nanos
-from dmm.usecases.quote import EpochInputs, QuotingWorker
+from dmm.usecases.quote import QuotingWorker
+from dmm.usecases.situation import EpochInputs
 
 OnBoundary: TypeAlias = Callable[[int, SliceSummary], EpochInputs]
 """Called with every closed epoch; returns what holds in the next one."""

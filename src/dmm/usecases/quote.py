@@ -7,28 +7,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dmm import observe
+from dmm.governance.policy import Policy
 from dmm.ledger.position import Position
 from dmm.ledger.session import TradingSession
 from dmm.market.health import FEED_AGE_NS_MAX, FRESH_TICKS_MIN, is_stale
-from dmm.market.instrument import Instrument, Side
-from dmm.market.order import Fill, Order, OrderReport, ReportKind, TimeInForce
+from dmm.market.instrument import Instrument
+from dmm.market.order import Fill, OrderReport, ReportKind
 from dmm.market.tape import BestQuote, DepthUpdate, FeedEvent
 from dmm.market.view import MarketView
-from dmm.ports import PolicyRecord, Venue, WorkerStore
+from dmm.ports import Venue, WorkerStore
 from dmm.quoting.collect import MarketCollector
-from dmm.quoting.decision import Decision, RestingQuote, SliceSummary
-from dmm.quoting.limits import limits_of
-from dmm.quoting.propose import Proposal, Situation, propose
-from dmm.quoting.refresh import Working
-from dmm.quoting.scale import Estimates
+from dmm.quoting.decide import decide
+from dmm.quoting.decision import SliceSummary
+from dmm.quoting.decision_inputs import DecisionInputs
+from dmm.quoting.fill_watch import FillWatch
 from dmm.risk.breaker import AFTER_RELEASE, Posture
-from dmm.risk.gate import Exposure, Refused, gate
-from dmm.risk.outstanding import Outstanding
 from dmm.units.amount import Atoms, HalfTicks
 from dmm.units.errors import InvariantBroken, JournalStalled
 from dmm.units.time import NS_PER_MS, Nanos
 from dmm.usecases.kill_watch import KillWatch
+from dmm.usecases.order_desk import OrderDesk
 from dmm.usecases.quote_journal import QuoteJournal
+from dmm.usecases.situation import EpochInputs, Moment, situation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +45,6 @@ class WorkerSettings:
     latch_every: int = 4
     batch_max: int = 256
     top_levels: int = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EpochInputs:
-    """What holds in an epoch: the policy, adopted estimates (None: online ones), hedges to book."""
-
-    policy: PolicyRecord
-    estimates: Estimates | None = None
-    hedges: tuple[Fill, ...] = ()
 
 
 DEFAULT_SETTINGS = WorkerSettings()
@@ -89,11 +80,12 @@ class QuotingWorker:
         self._collector = MarketCollector()
         self._session = TradingSession(run_id=run_id, venue=venue.name, instrument=instrument)
         self._posture = Posture.QUOTING
-        self._orders = Outstanding()
+        self._signals: tuple[str, ...] = ()
+        self._orders = OrderDesk(venue)
+        self._fills = FillWatch()
         self._seen_at_ns = Nanos(0)
         self._fresh_needed = settings.fresh_ticks
         self._refresh_at_ns = Nanos(0)
-        self._refresh_ns = 0
         self._seq = 0
         self._last_mid = HalfTicks(0)
         self._epoch = -1
@@ -130,7 +122,6 @@ class QuotingWorker:
             raise InvariantBroken(f"epoch {epoch} cannot begin after {self._epoch}")
         self._epoch = epoch
         self._inputs = inputs
-        self._refresh_ns = inputs.policy.policy.refresh_ms * NS_PER_MS
         self._started_at_ns = started_at_ns
         self._events = self._decisions = self._quotes = 0
         self._session.open_slice()
@@ -264,15 +255,21 @@ class QuotingWorker:
 
     def _take(self, reports: Sequence[OrderReport]) -> None:
         for report in reports:
-            self._orders.take(report)
+            record = self._orders.take(report)
             if report.kind is ReportKind.FILLED:
                 fill = self._session.book(report, epoch=self._epoch, mid=self._mid())
                 self._journal.add_fill(fill, inventory=self._session.position.inventory)
+                self._fills.take_fill(
+                    fill, reference_microticks=self._collector.reference.twap_microticks
+                )
+                self._refresh_at_ns = self._seen_at_ns  # quotes lean against it at once
+            if record.is_closed:
+                self._fills.take_end(report.client_id)
 
     # -- decisions ----------------------------------------------------------------------------
 
     def _refresh(self, now_ns: Nanos) -> None:
-        self._refresh_at_ns = Nanos(now_ns + self._refresh_ns)
+        self._refresh_at_ns = Nanos(now_ns + self._policy.refresh_ms * NS_PER_MS)
         if self._seq % self._settings.latch_every == 0 or self.killed:
             self.look_at_latch(now_ns)
         if self.killed or not (self._market.has_mid or self._orders):
@@ -283,123 +280,55 @@ class QuotingWorker:
         self._decide(now_ns)
 
     def _decide(self, now_ns: Nanos) -> None:
-        situation = self._situation()
-        proposal = propose(
-            situation,
-            policy=self._epoch_inputs.policy.policy,
-            posture=self._posture,
-            market=self._market,
-            working=[
-                Working(
-                    client_id=order.client_id, side=order.side, price=order.price, remaining=left
-                )
-                for order, left in self._orders.staying()
-            ],
+        decision = decide(
+            self._decision_inputs(now_ns), policy=self._policy, instrument=self._instrument
         )
-        self._posture = proposal.posture
-        for client_id in proposal.refresh.cancel:
-            self._orders.mark_leaving(client_id)
-            self._venue.cancel(client_id, now_ns=now_ns)
-        resting = [
-            RestingQuote(side=order.side, price=order.price, size=order.remaining)
-            for order in proposal.refresh.keep
-        ]
-        refused = list(proposal.unpriceable)
-        for number, quote in enumerate(proposal.refresh.place):
-            reason = self._place(f"{self._seq:08d}-{number}", quote, situation, now_ns)
-            if reason is None:
-                resting.append(quote)
-            else:
-                refused.append(reason)
-        self._record(now_ns, proposal, tuple(resting), tuple(refused))
-
-    def _situation(self) -> Situation:
-        adopted = self._epoch_inputs.estimates
-        online_sigma_microticks = self._collector.volatility.sigma_microticks
-        mid = self._mid()
-        return Situation(
-            mid=mid,
-            inventory=self._session.position.inventory,
-            drawdown_atoms=self._session.drawdown(mid),
-            feed_is_fresh=not self._fresh_needed,
-            sigma_microticks=adopted.sigma_microticks if adopted else online_sigma_microticks,
-            kappa_nano=adopted.kappa_nano if adopted else self._collector.arrival.kappa_nano,
-            online_sigma_microticks=online_sigma_microticks,
-        )
-
-    def _place(
-        self, client_id: str, quote: RestingQuote, situation: Situation, now_ns: Nanos
-    ) -> str | None:
-        """Send an order through the gate; return the reason when it is refused."""
-        order = Order(
-            client_id=client_id,
-            side=quote.side,
-            price=quote.price,
-            size=quote.size,
-            time_in_force=TimeInForce.POST_ONLY,
-            created_at_ns=now_ns,
-        )
-        verdict = gate(
-            order,
-            instrument=self._instrument,
-            limits=limits_of(self._epoch_inputs.policy.policy),
-            exposure=self._exposure(situation),
-        )
-        if isinstance(verdict, Refused):
-            observe.order_refused(order_id=client_id, reason=verdict.reason.value)
-            return verdict.reason.value
-        self._orders.add(order)
-        self._venue.submit(order)
-        self._quotes += 1
-        return None
-
-    def _exposure(self, situation: Situation) -> Exposure:
-        return Exposure(
-            posture=self._posture,
-            feed_is_fresh=situation.feed_is_fresh,
-            best_bid=self._market.best_bid,
-            best_ask=self._market.best_ask,
-            inventory=situation.inventory,
-            outstanding_buy=self._orders.lots(Side.BUY),
-            outstanding_sell=self._orders.lots(Side.SELL),
-            drawdown_atoms=situation.drawdown_atoms,
-        )
-
-    def _record(
-        self,
-        now_ns: Nanos,
-        proposal: Proposal,
-        resting: tuple[RestingQuote, ...],
-        refused: tuple[str, ...],
-    ) -> None:
-        market, adopted = self._market, self._epoch_inputs.estimates
-        inputs, priced = proposal.inputs, proposal.priced
-        decision = Decision(
-            run_id=self._run_id,
-            seq=self._seq,
-            epoch=self._epoch,
-            decided_at_ns=now_ns,
-            posture=self._posture.value,
-            best_bid=market.best_bid,
-            best_bid_size=market.best_bid_size,
-            best_ask=market.best_ask,
-            best_ask_size=market.best_ask_size,
-            inventory=self._session.position.inventory,
-            sigma_microticks=inputs.sigma_microticks,
-            kappa_nano=inputs.kappa_nano,
-            gamma_nano=inputs.gamma_nano,
-            policy_sequence=self._epoch_inputs.policy.sequence,
-            estimate_version=adopted.version if adopted else 0,
-            reservation_microticks=priced.reservation_microticks if priced else 0,
-            half_spread_microticks=priced.half_spread_microticks if priced else 0,
-            quotes=resting,
-            refused=refused,
-        )
+        if decision.posture is not self._posture:
+            observe.posture_changed(
+                posture=decision.posture.value,
+                severity=decision.posture.severity,
+                signals=decision.signals,
+            )
+        self._posture = decision.posture
+        self._signals = decision.signals
+        self._orders.cancel(decision.cancel, now_ns=now_ns)
+        self._orders.send(decision.place, now_ns=now_ns)
+        self._fills.take_decision(decision)
         self._journal.add_decision(decision)
+        self._refresh_at_ns = Nanos(now_ns + decision.refresh_ms * NS_PER_MS)
+        self._quotes += len(decision.place)
+        for reason in decision.refused:
+            observe.order_refused(order_id=f"{self._seq:08d}", reason=reason)
+        if decision.keep or decision.place:
+            observe.quoted(run_id=self._run_id, seq=self._seq, epoch=self._epoch)
         self._decisions += 1
         self._seq += 1
-        if resting:
-            observe.quoted(run_id=self._run_id, seq=decision.seq, epoch=self._epoch)
+
+    def _decision_inputs(self, now_ns: Nanos) -> DecisionInputs:
+        return situation(
+            Moment(
+                run_id=self._run_id,
+                seq=self._seq,
+                epoch=self._epoch,
+                now_ns=now_ns,
+                received_at_ns=self._seen_at_ns,
+                feed_is_fresh=not self._fresh_needed,
+                mid=self._mid(),
+                posture=self._posture,
+                signals=self._signals,
+            ),
+            inputs=self._epoch_inputs,
+            instrument=self._instrument,
+            market=self._market,
+            collector=self._collector,
+            session=self._session,
+            orders=self._orders,
+            fills=self._fills,
+        )
+
+    @property
+    def _policy(self) -> Policy:
+        return self._epoch_inputs.policy.policy
 
     # -- safety -------------------------------------------------------------------------------
 
@@ -423,8 +352,7 @@ class QuotingWorker:
         self._cancel_all(now_ns)
 
     def _cancel_all(self, now_ns: Nanos) -> None:
-        self._orders.mark_all_leaving()
-        self._venue.cancel_all(now_ns=now_ns)
+        self._orders.cancel_all(now_ns=now_ns)
 
     def _mid(self) -> HalfTicks:
         """Return the mid, or the last one known while there is none."""

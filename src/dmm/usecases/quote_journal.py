@@ -43,10 +43,10 @@ class QuoteJournal:
         link = hash_link(self._head, body)
         self._records.append(
             DecisionRecord(
-                run_id=decision.run_id,
-                seq=decision.seq,
-                epoch=decision.epoch,
-                decided_at_ns=decision.decided_at_ns,
+                run_id=decision.inputs.run_id,
+                seq=decision.inputs.seq,
+                epoch=decision.inputs.epoch,
+                decided_at_ns=decision.inputs.decided_at_ns,
                 body=body,
                 previous_hash=self._head,
                 link_hash=link,

@@ -12,7 +12,8 @@ from dmm.ports import Clock, QuoteStore
 from dmm.units.errors import JournalStalled
 from dmm.units.ids import Hash32
 from dmm.units.time import NS_PER_S, Nanos
-from dmm.usecases.quote import EpochInputs, QuotingWorker
+from dmm.usecases.quote import QuotingWorker
+from dmm.usecases.situation import EpochInputs
 
 TICK_S = 0.1
 """Longest wait for an event: a silent feed, a kill and the end are seen within one tick."""

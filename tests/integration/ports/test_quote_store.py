@@ -119,6 +119,8 @@ def test_an_epochs_inputs_are_those_recorded_first(quotes: Store) -> None:
     first = quotes.fix_epoch_inputs(make.RUN, 2, {"sigma": 2**80, "from": ["a"]})
     again = quotes.fix_epoch_inputs(make.RUN, 2, {"sigma": 3})
     assert first == again == {"sigma": 2**80, "from": ["a"]}
+    assert quotes.epoch_inputs(make.RUN, 2) == first
+    assert quotes.epoch_inputs(make.RUN, 3) is None
     assert quotes.fix_epoch_inputs(make.RUN, 3, {"sigma": 3}) == {"sigma": 3}
 
 

@@ -41,6 +41,15 @@ def test_the_latest_run_is_the_one_started_last(any_store: Store) -> None:
     assert latest.run_id == "late"
 
 
+def test_runs_are_listed_by_the_beginning_of_their_id_the_latest_first(any_store: Store) -> None:
+    for run_id, started_at_ns in (("ab1", 100), ("ab2", 300), ("a%1", 200)):
+        any_store.open_run(make.run(run_id, started_at_ns=started_at_ns))
+    assert [run.run_id for run in any_store.runs(limit=9)] == ["ab2", "a%1", "ab1"]
+    assert [run.run_id for run in any_store.runs(limit=1)] == ["ab2"]
+    assert [run.run_id for run in any_store.runs(prefix="ab", limit=9)] == ["ab2", "ab1"]
+    assert any_store.runs(prefix="a_", limit=9) == []
+
+
 def test_a_run_finishes_once(any_store: Store) -> None:
     any_store.open_run(make.run())
     any_store.finish_run(make.RUN, finished_at_ns=Nanos(500))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import journal_samples as make
 import psycopg
@@ -10,7 +11,7 @@ import pytest
 
 from dmm.adapters.postgres import tables
 from dmm.adapters.postgres.store import PostgresStore
-from dmm.ports import Deployment
+from dmm.ports import Deployment, Pruning
 from dmm.settlement.intent import IntentState
 from dmm.settlement.lifecycle import LEGAL
 from dmm.units.ids import ZERO_HASH
@@ -28,6 +29,9 @@ REFUSED = {
     "a second chain begins": """
         INSERT INTO decision VALUES ('run-7', 9, 2, 5, 'x', decode(repeat('00', 32), 'hex'),
         sha256(decode(repeat('00', 32), 'hex') || sha256('x')))""",
+    "a chain begins on something": """
+        SELECT open_partition('decision', 'open', 0); INSERT INTO decision
+        SELECT 'open', 0, 2, 5, 'x', sha256('y'), sha256(sha256('y') || sha256('x'))""",
     "a decision does not follow the last": """
         INSERT INTO decision SELECT 'run-7', 2, 2, 5, 'x', sha256('y'), sha256(sha256('y') ||
         sha256('x'))""",
@@ -37,6 +41,55 @@ REFUSED = {
     "a link hash is not its body's": """
         INSERT INTO decision SELECT 'run-7', 2, 2, 5, 'x', link_hash, sha256('z') FROM decision
         WHERE seq = 1""",
+    "a decision is changed in its partition": 'UPDATE "decision_run-7_0" SET epoch = 9',
+    "a decision is deleted from its partition": 'DELETE FROM "decision_run-7_0" WHERE false',
+    "a partition is truncated": 'TRUNCATE "decision_run-7_0"',
+    "a partition takes a link that does not follow": """
+        INSERT INTO "decision_run-7_0" SELECT 'run-7', 2, 2, 5, 'x', sha256('y'),
+        sha256(sha256('y') || sha256('x'))""",
+    "a partition takes a row of another": """
+        INSERT INTO "decision_run-7_0" SELECT 'run-7', 100000, 2, 5, 'x', link_hash,
+        sha256(link_hash || sha256('x')) FROM decision WHERE seq = 1""",
+    "a decision has no partition": """
+        INSERT INTO decision SELECT 'other', 0, 2, 5, 'x', h, sha256(h || sha256('x'))
+        FROM (SELECT decode(repeat('00', 32), 'hex') h) zero""",
+    "a fill is deleted from its partition": 'DELETE FROM "fill_run-7_0" WHERE false',
+    "a fill of another run is deleted from its partition": 'DELETE FROM "fill_open_0" WHERE false',
+    "a slice is deleted from its partition": 'DELETE FROM "market_slice_run-7_0" WHERE false',
+    "a partition goes without its anchor": "SELECT drop_partition('fill_run-7_0')",
+    "a pruned partition is written to": "SELECT open_partition('market_slice', 'old', 3)",
+    "a partition is made twice": """
+        INSERT INTO journal_partition VALUES ('other', 'run-7', 'decision', 0, 5)""",
+    "a partition changes its run": "UPDATE journal_partition SET run_id = 'run-7'",
+    "an anchor is changed": "UPDATE journal_anchor SET digest = sha256('other')",
+    "an anchor is deleted": "DELETE FROM journal_anchor",
+    "a run is anchored that is not finished": """
+        INSERT INTO journal_anchor VALUES ('fill_open_0', 'open', 'fill', 2, 3, 2, 2, 2, NULL,
+        NULL, sha256('x'), '', 'ann', 'old', 9000)""",
+    "a run is anchored before it finished": """
+        INSERT INTO journal_anchor VALUES ('fill_run-7_0', 'run-7', 'fill', 2, 3, 2, 2, 2, NULL,
+        NULL, sha256('x'), '', 'ann', 'old', 5)""",
+    "an anchor is of a partition nobody made": """
+        INSERT INTO journal_anchor VALUES ('fill_run-7_9', 'run-7', 'fill', 2, 3, 2, 2, 2, NULL,
+        NULL, sha256('x'), '', 'ann', 'old', 9000)""",
+    "an anchor is of another run than its partition": """
+        INSERT INTO journal_anchor VALUES ('fill_run-7_0', 'old', 'fill', 2, 3, 2, 2, 2, NULL,
+        NULL, sha256('x'), '', 'ann', 'old', 9000)""",
+    "an anchor of decisions has no links": """
+        INSERT INTO journal_anchor VALUES ('decision_run-7_0', 'run-7', 'decision', 0, 1, 2, 2, 2,
+        decode(repeat('00', 32), 'hex'), NULL, sha256('x'), '', 'ann', 'old', 9000)""",
+    "an anchor of fills has links": """
+        INSERT INTO journal_anchor VALUES ('fill_run-7_0', 'run-7', 'fill', 2, 3, 2, 2, 2,
+        sha256('a'), sha256('b'), sha256('x'), '', 'ann', 'old', 9000)""",
+    "an anchor leaves decisions out": """
+        INSERT INTO journal_anchor VALUES ('decision_run-7_0', 'run-7', 'decision', 0, 2, 2, 2, 2,
+        decode(repeat('00', 32), 'hex'), sha256('b'), sha256('x'), '', 'ann', 'old', 9000)""",
+    "an anchor stands on nothing": """
+        INSERT INTO journal_anchor VALUES ('decision_run-7_0', 'run-7', 'decision', 5, 6, 2, 2, 2,
+        sha256('a'), sha256('b'), sha256('x'), '', 'ann', 'old', 9000)""",
+    "an anchor is of nobody's": """
+        INSERT INTO journal_anchor VALUES ('fill_run-7_0', 'run-7', 'fill', 2, 3, 2, 2, 2, NULL,
+        NULL, sha256('x'), '', '', 'old', 9000)""",
     "a fill is changed": "UPDATE fill SET price = 1",
     "a fill is booked under another id": """
         INSERT INTO fill SELECT sha256('other'), run_id, epoch, ordinal, venue, symbol, client_id,
@@ -147,13 +200,13 @@ REFUSED = {
     "an audit record is changed": "UPDATE audit_log SET actor = 'nobody'",
     "an audit record is deleted": "DELETE FROM audit_log",
     "an audit record does not follow the last": """
-        INSERT INTO audit_log SELECT 2, 5, 'a', 'b', '{}', r, decode(repeat('00', 32), 'hex'),
+        INSERT INTO audit_log SELECT 3, 5, 'a', 'b', '{}', r, decode(repeat('00', 32), 'hex'),
         sha256(decode(repeat('00', 32), 'hex') || sha256(r)) FROM (SELECT convert_to(
-        '{"seq":2,"at_ns":5,"actor":"a","action":"b","body":{}}', 'UTF8') r)""",
+        '{"seq":3,"at_ns":5,"actor":"a","action":"b","body":{}}', 'UTF8') r) line""",
     "an audit record says other than its bytes": """
-        INSERT INTO audit_log SELECT 2, 5, 'liar', 'b', '{}', r, link_hash, sha256(link_hash ||
+        INSERT INTO audit_log SELECT 3, 5, 'liar', 'b', '{}', r, link_hash, sha256(link_hash ||
         sha256(r)) FROM audit_log, (SELECT convert_to(
-        '{"seq":2,"at_ns":5,"actor":"a","action":"b","body":{}}', 'UTF8') r)""",
+        '{"seq":3,"at_ns":5,"actor":"a","action":"b","body":{}}', 'UTF8') r) line WHERE seq = 2""",
     "a deployment moves": "UPDATE deployment SET address = '0xother'",
     "nonces go back": "UPDATE quote_nonce SET next_nonce = 0",
     "a quote is changed": "UPDATE rfq_quote SET maker_signature = 'other'",
@@ -177,6 +230,9 @@ def journal(store: PostgresStore, database_url: str) -> Iterator[Connection]:
     make.record(store, make.intent(0))
     store.append_decisions(make.decisions(2))
     store.append_fills([make.fill(2)], [])
+    _prune_a_slice(store)
+    store.open_run(make.run("open", started_at_ns=30))
+    store.append_fills([make.fill(2, run_id="open")], [])
     store.close_slice(make.summary())
     store.fix_epoch_inputs(make.RUN, 2, {"sigma": 3})
     store.finish_run(make.RUN, finished_at_ns=Nanos(5))
@@ -194,6 +250,17 @@ def journal(store: PostgresStore, database_url: str) -> Iterator[Connection]:
     store.accept_quote(make.accepted(quote))
     with psycopg.connect(database_url) as connection:
         yield connection
+
+
+def _prune_a_slice(store: PostgresStore) -> None:
+    store.open_run(make.run("old", started_at_ns=20))
+    store.close_slice(replace(make.summary(), run_id="old"))
+    store.finish_run("old", finished_at_ns=Nanos(25))
+    (old,) = store.partitions("old")
+    store.prune(
+        old,
+        Pruning(finished_before_ns=Nanos(26), now_ns=Nanos(40), operator="ann", reason="old"),
+    )
 
 
 @pytest.mark.parametrize("statement", REFUSED.values(), ids=REFUSED)
@@ -273,13 +340,14 @@ WHERE NOT tgisinternal AND tgname <> 'apply'
 UNION ALL
 SELECT format('ALTER TABLE %I DROP CONSTRAINT %I', relname, conname)
 FROM pg_constraint JOIN pg_class c ON c.oid = conrelid
-WHERE conname IN ('account_overdraft', 'intent_failed_with_proof', 'decision_link',
+WHERE coninhcount = 0 AND conname IN ('account_overdraft', 'intent_failed_with_proof',
+  'decision_link', 'decision_genesis', 'journal_anchor_links', 'journal_anchor_dense',
   'slot_claim_retired_with_proof', 'kill_switch_released_by_order', 'audit_log_record',
   'transfer_source_id_key', 'transfer_amount_check', 'fill_run_id_venue_ordinal_key',
   'intent_kind_chain_vault_scope_epoch_ordinal_key', 'rfq_quote_maker_nonce_key')
 UNION ALL
 SELECT format('DROP INDEX %I', name)
-FROM unnest(ARRAY['slot_claim_live', 'decision_genesis']) name
+FROM unnest(ARRAY['slot_claim_live']) name
 ORDER BY 1
 """
 """Statements that each take one law away."""

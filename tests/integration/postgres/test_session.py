@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import journal_samples as make
-import psycopg
 import pytest
+from cut_connection import STATEMENTS_MAX, CutAt, cut
 
 from dmm.adapters.postgres import session as session_module
 from dmm.adapters.postgres.session import TRANSACTION_ATTEMPTS_MAX, Cursor, Session
@@ -17,9 +16,6 @@ from dmm.adapters.postgres.store import PostgresStore
 from dmm.sandbox.postgres import EmbeddedPostgres
 from dmm.settlement.epoch import RowTable
 from dmm.units.errors import Fault, InvariantBroken, Permanent, Retryable, ServiceFault
-
-STATEMENTS_MAX = 40
-"""More than any method of the store sends."""
 
 
 @pytest.fixture
@@ -122,37 +118,6 @@ def test_a_connection_ended_by_the_server_is_retryable_once_and_then_works(
     with pytest.raises(Retryable):
         store.latest_run()
     assert store.latest_run() == make.run()
-
-
-def cut(database_url: str) -> None:
-    """End every connection of a store, as a crash of its server process would."""
-    with psycopg.connect(database_url, autocommit=True) as admin:
-        admin.execute(
-            """SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-               WHERE application_name = 'dmm'"""
-        )
-
-
-class CutAt:
-    """Cuts the connection before the n-th statement of a call."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, database_url: str) -> None:
-        self.left = STATEMENTS_MAX
-        self._url = database_url
-        for name in ("execute", "executemany", "copy"):
-            self._wrap(monkeypatch, name)
-
-    def _wrap(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-        send = getattr(psycopg.Cursor, name)
-
-        def cutting(cursor: psycopg.Cursor[Any], *arguments: Any, **options: Any) -> Any:
-            if cursor.connection.info.parameter_status("application_name") == "dmm":
-                if self.left == 0:
-                    cut(self._url)
-                self.left -= 1
-            return send(cursor, *arguments, **options)
-
-        monkeypatch.setattr(psycopg.Cursor, name, cutting)
 
 
 def test_a_plan_cut_off_at_any_statement_leaves_nothing(

@@ -19,7 +19,8 @@ from dmm.ports import Feed
 from dmm.quoting.presets import paper_cex_policy, scale_of
 from dmm.units.ids import ZERO_HASH, hash_link
 from dmm.usecases.play import PlayEnd, equal_boundaries, play
-from dmm.usecases.quote import EpochInputs, QuotingWorker
+from dmm.usecases.quote import QuotingWorker
+from dmm.usecases.situation import EpochInputs
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 

@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 
 from dmm.calibration import arrival
 from dmm.calibration.arrival import (
-    BLOCKS_MAX,
     FIT_TICKS_MAX,
-    RESAMPLES_MAX,
     ArrivalFit,
     FitRange,
     TooFew,
@@ -18,6 +16,7 @@ from dmm.calibration.arrival import (
     kappa_by_range,
     mle_per_tick,
 )
+from dmm.calibration.bootstrap import BLOCKS_MAX, RESAMPLES_MAX
 from dmm.calibration.depth import Depths, positive_depths
 from dmm.units.time import NS_PER_S
 
@@ -152,18 +151,31 @@ def test_clustered_trades_widen_the_interval() -> None:
     assert wide.kappa_high - wide.kappa_low > 2 * (narrow.kappa_high - narrow.kappa_low)
 
 
-def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
+CASES = ((2.0, 0.3, 600, 10), (5.0, 0.5, 300, 6), (1.0, 0.4, 900, 20), (2.0, 0.3, 70, 10))
+"""Arrivals per second, κ per tick, seconds and fit range of markets that are told apart."""
+
+
+def coverage(cases: tuple[tuple[float, float, int, int], ...], *, draws: int) -> float:
+    """Return how often the interval holds the κ that the depths were drawn with."""
     rng = np.random.default_rng(7)
     held = 0
-    cases = ((2.0, 0.3, 600, 10), (5.0, 0.5, 300, 6), (1.0, 0.4, 900, 20), (2.0, 0.3, 70, 10))
-    draws = 100
     for rate_per_s, kappa, duration_s, to_ticks in cases:
         for _ in range(draws):
             depths = poisson(rng, rate_per_s=rate_per_s, kappa=kappa, duration_s=duration_s)
             fit = fit_arrival(depths, rng=rng, fit_range=FitRange(to_ticks=to_ticks), resamples=150)
             assert isinstance(fit, ArrivalFit)
             held += fit.kappa_low <= kappa <= fit.kappa_high
-    assert 0.92 <= held / (draws * len(cases)) <= 0.98
+    return held / (draws * len(cases))
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
+    assert 0.92 <= coverage(CASES, draws=75) <= 0.98
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("case", CASES)
+def test_the_interval_covers_the_truth_in_each_market(case: tuple[float, float, int, int]) -> None:
+    assert 0.92 <= coverage((case,), draws=1_000) <= 0.98
 
 
 def test_kappa_by_range_shows_a_misfit_and_leaves_out_what_was_not_reached() -> None:

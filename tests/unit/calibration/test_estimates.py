@@ -61,8 +61,14 @@ def numbers(estimate: Estimate) -> tuple[int, ...]:
     )
 
 
-def arrival(depths: Depths, *, bands: Bands = BANDS) -> Estimate:
-    return recalibrate_arrival(depths, last=LAST, bands=bands, rng=np.random.default_rng(1))
+def volatility(mid_half_ticks: Any) -> Estimate:
+    return recalibrate_volatility(
+        mid_half_ticks, last=LAST, bands=BANDS, rng=np.random.default_rng(1)
+    )
+
+
+def arrival(depths: Depths, *, bands: Bands = BANDS, last: Estimate = LAST) -> Estimate:
+    return recalibrate_arrival(depths, last=last, bands=bands, rng=np.random.default_rng(1))
 
 
 @pytest.mark.parametrize(
@@ -79,16 +85,16 @@ def test_bands_must_be_positive_and_rise(edges: tuple[int, int, int, int]) -> No
 
 
 def test_too_few_changes_hold_the_last_sigma() -> None:
-    held = recalibrate_volatility(zigzag(6, CHANGES_MIN - 1), last=LAST, bands=BANDS)
+    held = volatility(zigzag(6, CHANGES_MIN - 1))
     assert held.verdict is Verdict.HELD
     assert numbers(held) == numbers(LAST)
     assert held.reasons == ("29 changes of the mid, 30 are needed",)
-    empty = recalibrate_volatility(np.zeros(0, dtype=np.int64), last=LAST, bands=BANDS)
+    empty = volatility(np.zeros(0, dtype=np.int64))
     assert empty.verdict is Verdict.HELD
 
 
 def test_a_sigma_inside_the_band_is_adopted_with_a_new_version() -> None:
-    adopted = recalibrate_volatility(zigzag(7), last=LAST, bands=BANDS)
+    adopted = volatility(zigzag(7))
     assert adopted.verdict is Verdict.ADOPTED
     assert numbers(adopted) == (4, 3_500_000, *numbers(LAST)[2:])
     assert adopted.evidence["clamped"] == 0
@@ -100,7 +106,7 @@ def test_a_sigma_inside_the_band_is_adopted_with_a_new_version() -> None:
 def test_a_sigma_outside_the_band_is_adopted_at_its_edge(
     half_ticks: int, sigma_microticks: int, moved: int
 ) -> None:
-    adopted = recalibrate_volatility(zigzag(half_ticks), last=LAST, bands=BANDS)
+    adopted = volatility(zigzag(half_ticks))
     assert adopted.sigma_microticks == sigma_microticks
     assert adopted.evidence["clamped"] == moved
     assert len(adopted.reasons) == 1
@@ -142,7 +148,7 @@ def test_a_good_fit_inside_the_band_is_adopted() -> None:
 
 
 @pytest.mark.parametrize(("low", "high"), [(400_000_000, 900_000_000), (10_000_000, 200_000_000)])
-def test_a_kappa_outside_the_band_falls_back_to_the_last_adopted(low: int, high: int) -> None:
+def test_a_kappa_outside_the_band_is_held_and_the_last_adopted_stays(low: int, high: int) -> None:
     bands = Bands(
         sigma_microticks_min=1_000_000,
         sigma_microticks_max=9_000_000,
@@ -150,7 +156,7 @@ def test_a_kappa_outside_the_band_falls_back_to_the_last_adopted(low: int, high:
         kappa_nano_max=high,
     )
     refused = arrival(exponential(0.3), bands=bands)
-    assert refused.verdict is Verdict.FALLBACK
+    assert refused.verdict is Verdict.HELD
     assert numbers(refused) == numbers(LAST)
     assert "outside the band" in refused.reasons[0]
     # What was measured stays visible although it is not used.
@@ -173,6 +179,48 @@ def test_a_misfit_falls_back_with_every_reason() -> None:
     assert numbers(refused) == numbers(LAST)
     assert any("R²" in reason for reason in refused.reasons)
     assert any("outside the band" in reason for reason in refused.reasons)
+
+
+def test_a_mid_that_never_moved_falls_back_instead_of_quoting_on_no_volatility() -> None:
+    refused = volatility(np.full(200, 56_363, dtype=np.int64))
+    assert refused.verdict is Verdict.FALLBACK
+    assert numbers(refused) == numbers(LAST)
+    assert refused.reasons == ("σ is 0: the mid never moved in 199 changes",)
+
+
+def test_an_adopted_sigma_carries_its_interval() -> None:
+    rng = np.random.default_rng(5)
+    walk = 56_363 + np.cumsum(rng.choice([-8, 8], size=400)).astype(np.int64)
+    evidence = volatility(walk).evidence
+    low, high = evidence["sigma_microticks_low"], evidence["sigma_microticks_high"]
+    assert low <= evidence["sigma_microticks_plain"] <= high
+
+
+def test_a_kappa_that_did_not_move_is_no_drift() -> None:
+    first = arrival(exponential(0.3))
+    again = arrival(exponential(0.3), last=first)
+    assert again.verdict is Verdict.ADOPTED
+    assert again.reasons == ()
+    assert abs(again.evidence["drift_z_milli"]) < 100
+
+
+@pytest.mark.parametrize(("kappa", "sign"), [(0.5, 1), (0.15, -1)])
+def test_a_drift_is_told_with_its_direction_and_adopted_inside_the_band(
+    kappa: float, sign: int
+) -> None:
+    adopted = arrival(exponential(kappa), last=arrival(exponential(0.3)))
+    assert adopted.verdict is Verdict.ADOPTED
+    assert sign * adopted.evidence["drift_z_milli"] > 1_960
+    assert "drifted" in adopted.reasons[0]
+
+
+def test_what_was_not_adopted_keeps_the_interval_to_compare_the_next_one_with() -> None:
+    first = arrival(exponential(0.3))
+    held = arrival(exponential(0.3, count=10), last=first)
+    still = arrival(exponential(0.3, count=10), last=held)
+    assert held.kappa_bounds == still.kappa_bounds == first.kappa_bounds
+    assert 0 < first.kappa_bounds[0] < first.kappa_bounds[1]
+    assert "drift_z_milli" in arrival(exponential(0.3), last=still).evidence
 
 
 def test_the_same_epoch_measured_twice_says_the_same() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from trading_values import INSTRUMENTS, LINEAR, depth
 
+from dmm.governance.policy import Policy
 from dmm.market.instrument import Instrument
-from dmm.quoting.presets import paper_cex_policy, scale_of
+from dmm.quoting.presets import Preset, VenueKind, paper_cex_policy, preset_policy, scale_of
 from dmm.units.errors import UsageFault
 
 
@@ -45,3 +46,40 @@ def test_fees_raise_the_floor_and_a_rebate_does_not_lower_it() -> None:
         for fee in (2_000_000, -1_000_000)
     ]
     assert floors == [4_200_000, 200_000]
+
+
+def preset(which: Preset, venue: VenueKind, *, fee: int = 0, float_lots: int = 0) -> Policy:
+    snapshot = depth(0, [(618_002, 30)], [(618_003, 40)], is_snapshot=True)
+    return preset_policy(
+        which,
+        venue,
+        LINEAR,
+        scale_of(snapshot),
+        reward_budget_atoms=1_000,
+        buyback_budget_atoms_max=0,
+        fee_ubps=fee,
+        float_lots=float_lots,
+    )
+
+
+@pytest.mark.parametrize("venue", list(VenueKind))
+def test_presets_move_rewards_floors_and_hedge_thresholds_together(venue: VenueKind) -> None:
+    bold, steady, careful = (preset(which, venue) for which in Preset)
+    assert bold.reward_budget_atoms > steady.reward_budget_atoms > careful.reward_budget_atoms
+    assert bold.spread_floor_ubps < steady.spread_floor_ubps < careful.spread_floor_ubps
+    assert bold.hedge_threshold_lots > steady.hedge_threshold_lots > careful.hedge_threshold_lots
+    assert bold.gamma_nano_per_bp < steady.gamma_nano_per_bp < careful.gamma_nano_per_bp
+    assert bold.inventory_hard_lots > steady.inventory_hard_lots > careful.inventory_hard_lots
+
+
+def test_the_ton_floor_is_fees_three_basis_points_and_a_gas_cushion_of_two_to_five() -> None:
+    ton = preset(Preset.STEADY, VenueKind.TON_DEX, fee=30_000_000)
+    assert ton.floor_fee_ubps == 60_000_000
+    assert (ton.floor_gas_ubps, ton.floor_gas_ubps_max) == (2_000_000, 5_000_000)
+    assert ton.spread_floor_ubps == 65_000_000
+    assert (ton.refresh_ms, ton.refresh_ms * ton.gas_stretch_bps_max // 10_000) == (1_000, 3_000)
+
+
+def test_a_governed_float_bounds_the_limits_at_four_and_six_percent() -> None:
+    governed = preset(Preset.STEADY, VenueKind.TON_DEX, float_lots=2_000)
+    assert (governed.soft_long_lots, governed.hard_long_lots) == (80, 120)

@@ -34,13 +34,19 @@ def priced(given: QuoteInputs, *, widened: bool = False) -> Priced:
 
 def test_a_risk_aversion_of_the_wrong_unit_is_refused_by_name() -> None:
     # γ = 0.1 and κ = 1 taken per tick of a coarse price, as a price-unit set would be.
-    wrong = replace(inputs(), mid=HalfTicks(2), gamma_nano=100_000_000, kappa_nano=1_000_000_000)
+    wrong = replace(
+        inputs(),
+        mid=HalfTicks(2),
+        fair_microticks=1_000_000,
+        gamma_nano=100_000_000,
+        kappa_nano=1_000_000_000,
+    )
     refused = price_quote(wrong, widened=False)
     assert refused == Unpriceable(reason=UnpriceableReason.HALF_SPREAD_BEYOND_GUARD)
 
 
 def test_inventory_in_atoms_instead_of_lots_is_refused_by_name() -> None:
-    given = replace(inputs(), inventory_hard=Lots(10**12))
+    given = replace(inputs(), inventory_hard_long=Lots(10**12))
     refused = price_quote(given, widened=False)
     assert refused == Unpriceable(reason=UnpriceableReason.SHIFT_AT_HARD_BEYOND_GUARD)
 
@@ -81,7 +87,7 @@ def test_estimates_outside_their_bands_are_put_at_the_edge() -> None:
     ("size", "parts"), [(0, (0, 0, 0)), (1, (1, 0, 0)), (7, (3, 3, 1)), (100, (25, 50, 25))]
 )
 def test_a_size_splits_25_50_25_to_the_last_lot(size: int, parts: tuple[int, int, int]) -> None:
-    assert split_size(Lots(size)) == parts
+    assert split_size(Lots(size), policy()) == parts
 
 
 @pytest.mark.parametrize(
@@ -94,6 +100,30 @@ def test_the_side_that_adds_shrinks_from_soft_to_hard(
     given = inputs(inventory=inventory)
     assert side_size(given, Side.BUY) == bid_size
     assert side_size(given, Side.SELL) == ask_size
+
+
+def test_each_side_shrinks_towards_its_own_limit() -> None:
+    lopsided = inputs(inventory=-22, inventory_soft_short_bps=4_000, inventory_hard_short_bps=2_500)
+    assert side_size(lopsided, Side.SELL) == 3
+    assert side_size(inputs(inventory=-22), Side.SELL) == 10
+
+
+def test_the_skew_is_full_at_each_sides_own_soft_limit() -> None:
+    lopsided = {"inventory_soft_short_bps": 4_000, "inventory_hard_short_bps": 6_000}
+    full = [priced(inputs(inventory=lots, **lopsided)).shift_ticks for lots in (50, 20, -20)]
+    beta_ticks = 0.2 * 61.80025
+    assert full == pytest.approx([beta_ticks, 0.4 * beta_ticks, -beta_ticks], rel=1e-6)
+
+
+def test_tier_shares_and_steps_are_the_policys() -> None:
+    given = inputs(
+        tier_inner_bps=5_000, tier_middle_bps=3_000, tier_outer_bps=2_000, tier_step_bps=10_000
+    )
+    ladder = build_ladder(priced(given), given, best_bid=Ticks(618_002), best_ask=Ticks(618_003))
+    bids = [quote for quote in ladder if quote.side is Side.BUY]
+    assert [quote.size for quote in bids] == [5, 3, 2]
+    step = int(priced(given).half_spread_ticks)
+    assert bids[0].price - bids[1].price == bids[1].price - bids[2].price == step
 
 
 def test_a_quote_never_takes_even_when_the_model_price_crosses() -> None:

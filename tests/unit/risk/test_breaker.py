@@ -15,7 +15,14 @@ from dmm.risk.breaker import AFTER_RELEASE, CALM, Posture, Signals, demanded, ne
         (replace(CALM, latch_readable=False), Posture.KILLED),
         (replace(CALM, killed=True), Posture.KILLED),
         (replace(CALM, drawdown_exceeded=True), Posture.HALTED),
+        (replace(CALM, books_disagree=True), Posture.CANCEL_ONLY),
+        (replace(CALM, order_state_unknown=True), Posture.CANCEL_ONLY),
         (replace(CALM, market_visible=False), Posture.PAUSED),
+        (replace(CALM, volatility_extreme=True), Posture.PAUSED),
+        (replace(CALM, fills_off_reference=True), Posture.PAUSED),
+        (replace(CALM, venues_disagree=True), Posture.PAUSED),
+        (replace(CALM, clock_off=True), Posture.PAUSED),
+        (replace(CALM, depegged=True), Posture.PAUSED),
         (replace(CALM, inventory_at_hard=True), Posture.ONE_SIDED),
         (replace(CALM, volatility_above_band=True), Posture.WIDENED),
         (CALM, Posture.QUOTING),
@@ -40,7 +47,9 @@ def test_a_halted_desk_can_still_be_killed_and_a_killed_one_not_merely_halted() 
     assert next_posture(Posture.KILLED, replace(CALM, drawdown_exceeded=True)) is Posture.KILLED
 
 
-@pytest.mark.parametrize("posture", [Posture.WIDENED, Posture.ONE_SIDED, Posture.PAUSED])
+@pytest.mark.parametrize(
+    "posture", [Posture.WIDENED, Posture.ONE_SIDED, Posture.PAUSED, Posture.CANCEL_ONLY]
+)
 def test_a_posture_short_of_halted_follows_its_cause(posture: Posture) -> None:
     assert next_posture(posture, CALM) is Posture.QUOTING
 
@@ -56,4 +65,24 @@ def test_only_three_postures_may_quote() -> None:
         "quoting",
         "widened",
         "one_sided",
+    ]
+
+
+def test_a_market_that_returns_does_not_make_up_for_a_gap_in_the_books() -> None:
+    gap = replace(CALM, books_disagree=True)
+    assert next_posture(Posture.PAUSED, gap) is Posture.CANCEL_ONLY
+    assert next_posture(Posture.CANCEL_ONLY, replace(gap, market_visible=False)) is (
+        Posture.CANCEL_ONLY
+    )
+
+
+def test_the_ladder_of_postures_is_what_it_is() -> None:
+    assert [posture.value for posture in sorted(Posture, key=lambda one: one.severity)] == [
+        "quoting",
+        "widened",
+        "one_sided",
+        "paused",
+        "cancel_only",
+        "halted",
+        "killed",
     ]

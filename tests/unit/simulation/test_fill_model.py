@@ -24,6 +24,11 @@ class Scene:
         self.model = FillModel(latency_ns=LATENCY_MS * NS_PER_MS)
 
     def play(self, *events: FeedEvent) -> list[OrderReport]:
+        """Return everything but receipts."""
+        heard = self.hear(*events)
+        return [report for report in heard if report.kind is not ReportKind.ACCEPTED]
+
+    def hear(self, *events: FeedEvent) -> list[OrderReport]:
         reports: list[OrderReport] = []
         for event in events:
             reports += self.model.advance(event.received_at_ns, self.market)
@@ -35,6 +40,22 @@ class Scene:
 
 def filled(reports: list[OrderReport]) -> list[tuple[str, int]]:
     return [(r.client_id, r.size) for r in reports if r.kind is ReportKind.FILLED]
+
+
+def test_an_order_that_rests_is_acknowledged_once_when_it_has_arrived() -> None:
+    scene = Scene()
+    scene.model.place(order(Side.BUY, 100, 4))
+    still = depth(4, [(98, 5)], [])
+    assert scene.hear(still) == []
+    (receipt,) = scene.hear(depth(LATENCY_MS, [(98, 6)], []), depth(9, [(98, 7)], []))
+    assert (receipt.kind, receipt.size) == (ReportKind.ACCEPTED, 4)
+    assert receipt.at_ns == at_ms(LATENCY_MS)
+
+
+def test_an_order_that_would_cross_is_rejected_and_never_acknowledged() -> None:
+    scene = Scene()
+    scene.model.place(order(Side.BUY, 102, 4))
+    assert [r.kind for r in scene.hear(depth(9, [(98, 7)], []))] == [ReportKind.REJECTED]
 
 
 def test_a_touch_without_a_trade_fills_nothing() -> None:

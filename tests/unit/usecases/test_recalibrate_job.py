@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from desk_memory import RUN, START_NS, Desk, a_slice
 
 from dmm.quoting.decision import MarketSlice
 from dmm.settlement.epoch import EpochRow, JobOutcome, JobStatus, RowTable
-from dmm.units.ids import ZERO_HASH, canonical_json, hash_link
+from dmm.units.ids import ZERO_HASH, Hash32, canonical_json, hash_link
 from dmm.units.time import NS_PER_S
-from dmm.usecases.recalibrate import estimates_in_force, fit_arrival, recalibrate_volatility
+from dmm.usecases.epoch_inputs import epoch_inputs
+from dmm.usecases.estimates import estimate_of, estimates_in_force
+from dmm.usecases.recalibrate import fit_arrival, recalibrate_volatility
 
 
 def market(seed: int, *, seconds: int = 60, trades: int = 4_000) -> MarketSlice:
@@ -113,3 +117,36 @@ def test_running_again_changes_nothing(desk: Desk) -> None:
 
 def test_an_open_slice_is_waited_for(desk: Desk) -> None:
     assert volatility(desk, 5).status is JobStatus.WAITING
+
+
+def test_bands_are_those_the_epoch_was_quoted_with_whatever_was_executed_since(desk: Desk) -> None:
+    epoch_inputs(desk.store, RUN, 0)
+    head = desk.store.policy_head()
+    assert head is not None
+    tight = replace(head.policy, kappa_nano_per_bp_min=1_000, kappa_nano_per_bp_max=9_000)
+    desk.store.append_policy(
+        replace(
+            head,
+            sequence=head.sequence + 1,
+            policy=tight,
+            previous_head=head.head,
+            head=Hash32(b"\x07" * 32),
+        )
+    )
+    arrival(desk, 0)
+    assert rows(desk, "arrival")[0].body["verdict"] == "adopted"
+    desk.close_slice(a_slice(epoch=1, market=market(2)))
+    arrival(desk, 1)
+    held = rows(desk, "arrival")[1].body
+    assert held["verdict"] == "held"
+    assert "outside the band" in str(held["evidence"])
+
+
+def test_what_an_epoch_left_is_found_again_with_its_reasons(desk: Desk) -> None:
+    assert estimate_of(desk.store, RUN, "arrival", 0) is None
+    arrival(desk, 0)
+    found = estimate_of(desk.store, RUN, "arrival", 0)
+    assert found is not None
+    assert (found.kind, found.epoch, found.previous_hash) == ("arrival", 0, ZERO_HASH.hex())
+    assert found.estimate.version == 1
+    assert found.estimate.kappa_bounds[0] > 0

@@ -8,16 +8,26 @@ from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
-from dmm.adapters.feeds.binance_instrument import COINM, SPOT, USDM, instrument_of_snapshot
+from dmm.adapters.feeds.binance_instrument import (
+    COINM,
+    SPOT,
+    USDM,
+    binance_instrument,
+    instrument_of_snapshot,
+)
 from dmm.adapters.feeds.binance_message import Message, shown, split_line
 from dmm.adapters.feeds.files import gzip_lines, name_of
 from dmm.adapters.feeds.findings import Findings
+from dmm.adapters.feeds.scale import OffGrid
 from dmm.adapters.feeds.sequence import NO_SNAPSHOT
 from dmm.market.instrument import Instrument
 from dmm.units.errors import TapeFault
 
 HEAD_LINES_MAX = 20_000
 """How far into a file its kind, and in the first file its snapshot, are looked for."""
+
+QUOTES_MAX = 5_000
+"""Best quotes from which tick and lot are told where the book is built from them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +39,20 @@ class Head:
     venue: str
     symbol: str
     snapshot: Message | None
+    quotes: tuple[Message, ...]
+    """The first best quotes, at most `QUOTES_MAX`."""
 
 
 def instrument_of_recording(
-    paths: Sequence[Path], *, allow_gaps: bool, tick_size: Decimal | None
+    paths: Sequence[Path],
+    *,
+    allow_gaps: bool,
+    tick_size: Decimal | None,
+    book_from_quotes: bool = False,
 ) -> Instrument:
     """Return what a recording in several files is about, told by their beginnings.
+
+    With `book_from_quotes` no snapshot is needed: tick and lot are those of the best quotes.
 
     Raises
     ------
@@ -45,7 +63,12 @@ def instrument_of_recording(
         If a file cannot be read.
     """
     heads = [
-        read_head(path, allow_gaps=allow_gaps, wants_snapshot=at == 0)
+        read_head(
+            path,
+            allow_gaps=allow_gaps,
+            wants_snapshot=at == 0 and not book_from_quotes,
+            wants_quotes=at == 0 and book_from_quotes,
+        )
         for at, path in enumerate(paths)
     ]
     first = heads[0]
@@ -61,6 +84,8 @@ def instrument_of_recording(
                 f"files in the wrong order: {name_of(later.path)} begins before "
                 f"{name_of(head.path)}; name the earlier file first"
             )
+    if book_from_quotes:
+        return _instrument_of_quotes(first, tick_size=tick_size)
     if first.snapshot is None:
         raise TapeFault(f"{name_of(first.path)}: {NO_SNAPSHOT}")
     findings = Findings(allow_gaps=allow_gaps)
@@ -74,8 +99,26 @@ def instrument_of_recording(
     )
 
 
-def read_head(path: Path, *, allow_gaps: bool, wants_snapshot: bool) -> Head:
-    """Read a file up to its first depth update, and on to its snapshot when that is wanted.
+def _instrument_of_quotes(head: Head, *, tick_size: Decimal | None) -> Instrument:
+    name = name_of(head.path)
+    if not head.quotes:
+        raise TapeFault(f"{name}: no best quotes to build a book from: give the file with its book")
+    try:
+        return binance_instrument(
+            prices=[quote[side] for quote in head.quotes for side in "ba"],
+            sizes=[quote[side] for quote in head.quotes for side in "BA"],
+            venue=head.venue,
+            symbol=head.symbol,
+            tick_size=tick_size,
+        )
+    except (OffGrid, KeyError) as error:
+        raise TapeFault(f"{name}: its best quotes are unusable ({error})") from error
+
+
+def read_head(
+    path: Path, *, allow_gaps: bool, wants_snapshot: bool, wants_quotes: bool = False
+) -> Head:
+    """Read a file up to its first depth update, and on to its snapshot or quotes when wanted.
 
     Raises
     ------
@@ -89,6 +132,7 @@ def read_head(path: Path, *, allow_gaps: bool, wants_snapshot: bool) -> Head:
     first_received_ns: int | None = None
     depth: Message | None = None
     snapshot: Message | None = None
+    quotes: list[Message] = []
     for received_ns, message in _messages(path, findings):
         if first_received_ns is None:
             first_received_ns = received_ns
@@ -96,7 +140,10 @@ def read_head(path: Path, *, allow_gaps: bool, wants_snapshot: bool) -> Head:
             snapshot = message
         elif depth is None and "@depth" in str(message.get("stream")):
             depth = message.get("data")
-        if isinstance(depth, dict) and (snapshot or not wants_snapshot):
+        elif wants_quotes and "@bookTicker" in str(message.get("stream")):
+            quotes.append(message.get("data") or {})
+        has_quotes = len(quotes) >= QUOTES_MAX or not wants_quotes
+        if isinstance(depth, dict) and has_quotes and (snapshot or not wants_snapshot):
             break
     if first_received_ns is None or not isinstance(depth, dict) or "s" not in depth:
         raise findings.fault(f"no depth update among its first {HEAD_LINES_MAX} lines: {FORMAT}")
@@ -106,6 +153,7 @@ def read_head(path: Path, *, allow_gaps: bool, wants_snapshot: bool) -> Head:
         venue=COINM if "ps" in depth else USDM if "pu" in depth else SPOT,
         symbol=str(depth["s"]),
         snapshot=snapshot,
+        quotes=tuple(quotes),
     )
 
 

@@ -21,6 +21,7 @@ from dmm.adapters.feeds.binance_message import Message, shown, whole
 from dmm.adapters.feeds.clocks import Clocks
 from dmm.adapters.feeds.files import array_elements, name_of, read_whole
 from dmm.adapters.feeds.findings import Findings
+from dmm.adapters.feeds.plausibility import Plausibility
 from dmm.adapters.feeds.scale import OffGrid, Scale
 from dmm.adapters.feeds.sequence import Sequencer
 from dmm.market.instrument import Instrument
@@ -76,8 +77,8 @@ def instrument_of_hours(
     before_ms = 0
     for hour in hours:
         findings = Findings(allow_gaps=allow_gaps)
-        update = _first_of(hour.update, findings)
-        trade = _first_of(hour.trades, Findings(allow_gaps=allow_gaps))
+        update = first_of(hour.update, findings)
+        trade = first_of(hour.trades, Findings(allow_gaps=allow_gaps))
         if update is None or type(update.get("E")) is not int:
             raise findings.fault("holds no depth updates: fetch the file again")
         symbols.update(str(message.get("s")) for message in (update, trade) if message)
@@ -88,7 +89,7 @@ def instrument_of_hours(
         before_ms = update["E"]
     findings = Findings(allow_gaps=allow_gaps)
     return instrument_of_snapshot(
-        _snapshot_message(hours[0].snapshot, findings),
+        snapshot_message(hours[0].snapshot, findings),
         venue=SPOT,
         symbol=symbols.pop(),
         tick_size=tick_size,
@@ -96,7 +97,8 @@ def instrument_of_hours(
     )
 
 
-def _first_of(path: Path, findings: Findings) -> Message | None:
+def first_of(path: Path, findings: Findings) -> Message | None:
+    """Return a file's first object, None for an empty array."""
     findings.open_file(name_of(path), unit="element")
     for element in array_elements(path, findings):
         findings.position = 1
@@ -122,7 +124,67 @@ def decoded(element: bytes, findings: Findings) -> Message | None:
     return None
 
 
-def _snapshot_message(path: Path, findings: Findings) -> Message:
+def messages_of(path: Path, findings: Findings, *, symbol: str | None) -> Iterator[Message]:
+    """Yield and count the objects of a JSON array; any instrument's when `symbol` is None.
+
+    Raises
+    ------
+    TapeFault
+        If the file is no such array, an object is damaged (where gaps are not allowed), or it is
+        of another instrument.
+    """
+    findings.open_file(name_of(path), unit="element")
+    for element in array_elements(path, findings):
+        findings.position += 1
+        findings.report.messages += 1
+        message = decoded(element, findings)
+        if message is None:
+            continue
+        if symbol is not None and message.get("s") != symbol:
+            raise findings.fault(
+                f"mixed instruments: {message.get('s')} in a tape of {symbol}; "
+                "give one tape at a time"
+            )
+        yield message
+
+
+def trades_of(
+    paths: Sequence[Path], *, instrument: Instrument, findings: Findings, notes_silence: bool
+) -> Iterator[TradePrint]:
+    """Yield the trades of some ``…_trades.json``, in order, those that are plausible.
+
+    Raises
+    ------
+    TapeFault
+        If a file's content is unusable, or has a flaw where gaps are not allowed.
+    """
+    clocks = Clocks(findings, notes_silence=notes_silence)
+    plausibility = Plausibility()
+    prices = Scale(what="price", step=instrument.tick_size, positive=True)
+    sizes = Scale(what="size", step=instrument.lot_size, positive=False)
+    for path in paths:
+        for message in messages_of(path, findings, symbol=instrument.symbol):
+            try:
+                at_ns = clocks.exchange("trade", whole(message["T"]) * NS_PER_MS)
+                trade = TradePrint(
+                    exchange_at_ns=at_ns,
+                    received_at_ns=clocks.received(at_ns),
+                    price=Ticks(prices[message["p"]]),
+                    size=Lots(sizes[message["q"]]),
+                    buyer_is_aggressor=not message["m"],
+                    trade_id=whole(message["a"]),
+                )
+            except OffGrid as error:
+                raise findings.fault(str(error)) from error
+            except UNSHAPED as error:
+                raise findings.fault(f"no trade of Binance ({error!r})") from error
+            if plausibility.admits_trade(trade, findings):
+                findings.report.trades += 1
+                yield trade
+
+
+def snapshot_message(path: Path, findings: Findings) -> Message:
+    """Return the snapshot of an hour's book; a fault if the file holds none."""
     findings.open_file(name_of(path))
     try:
         message = orjson.loads(read_whole(path, findings))
@@ -190,7 +252,7 @@ class BinanceHourFeed:
         sequencer.require_started()
 
     def _updates(self, path: Path, findings: Findings, clocks: Clocks) -> Iterator[DepthUpdate]:
-        for message in self._messages(path, findings):
+        for message in messages_of(path, findings, symbol=self._instrument.symbol):
             try:
                 at_ns = clocks.exchange("depth", whole(message["E"]) * NS_PER_MS)
                 update = DepthUpdate(
@@ -209,43 +271,15 @@ class BinanceHourFeed:
             yield update
 
     def _trades(self) -> Iterator[TradePrint]:
-        findings = Findings(allow_gaps=self._allow_gaps, report=self._report)
-        clocks = Clocks(findings)
-        for hour in self._hours:
-            for message in self._messages(hour.trades, findings):
-                try:
-                    at_ns = clocks.exchange("trade", whole(message["T"]) * NS_PER_MS)
-                    trade = TradePrint(
-                        exchange_at_ns=at_ns,
-                        received_at_ns=clocks.received(at_ns),
-                        price=Ticks(self._prices[message["p"]]),
-                        size=Lots(self._sizes[message["q"]]),
-                        buyer_is_aggressor=not message["m"],
-                        trade_id=whole(message["a"]),
-                    )
-                except OffGrid as error:
-                    raise findings.fault(str(error)) from error
-                except UNSHAPED as error:
-                    raise findings.fault(f"no trade of Binance ({error!r})") from error
-                self._report.trades += 1
-                yield trade
-
-    def _messages(self, path: Path, findings: Findings) -> Iterator[Message]:
-        findings.open_file(name_of(path), unit="element")
-        for element in array_elements(path, findings):
-            findings.position += 1
-            self._report.messages += 1
-            message = decoded(element, findings)
-            if message is None:
-                continue
-            if message.get("s") != self._instrument.symbol:
-                raise findings.fault(
-                    f"mixed instruments: {message.get('s')} in a tape of {self._instrument.symbol}"
-                )
-            yield message
+        return trades_of(
+            [hour.trades for hour in self._hours],
+            instrument=self._instrument,
+            findings=Findings(allow_gaps=self._allow_gaps, report=self._report),
+            notes_silence=False,
+        )
 
     def _snapshot(self, path: Path, findings: Findings) -> DepthUpdate:
-        message = _snapshot_message(path, findings)
+        message = snapshot_message(path, findings)
         try:
             return DepthUpdate(
                 exchange_at_ns=Nanos(0),

@@ -7,13 +7,7 @@ from decimal import Decimal
 
 from dmm.adapters.feeds.binance_message import Message
 from dmm.adapters.feeds.findings import Findings
-from dmm.adapters.feeds.scale import (
-    OffGrid,
-    common_step,
-    decimals_of,
-    is_multiple,
-    power_of_ten_below,
-)
+from dmm.adapters.feeds.scale import OffGrid, decimals_of, power_of_ten_below, step_of
 from dmm.market.instrument import Asset, ContractKind, Instrument
 
 USDM = "binance-usdm"
@@ -65,16 +59,45 @@ def instrument_of_snapshot(
         If the snapshot is no book, or the symbol's quote asset is unknown.
     """
     try:
-        base, quote = split_symbol(symbol)
         levels = [*snapshot["bids"], *snapshot["asks"]]
-        known = KNOWN_STEPS.get((venue, symbol), (None, None))
-        tick = _step([price for price, _size in levels], known=known[0], what="price")
-        lot = _step([size for _price, size in levels], known=known[1], what="size")
+        return binance_instrument(
+            prices=[price for price, _size in levels],
+            sizes=[size for _price, size in levels],
+            venue=venue,
+            symbol=symbol,
+            tick_size=tick_size,
+        )
     except OffGrid as error:
         raise findings.fault(str(error)) from error
     except (KeyError, TypeError, ValueError) as error:
         raise findings.fault(f"the snapshot is no book ({error!r}): fetch it again") from error
-    tick, lot = tick_size or tick, power_of_ten_below(lot)
+
+
+def binance_instrument(
+    *,
+    prices: Sequence[str],
+    sizes: Sequence[str],
+    venue: str,
+    symbol: str,
+    tick_size: Decimal | None,
+) -> Instrument:
+    """Build the instrument from some of its prices and sizes.
+
+    Parameters
+    ----------
+    prices, sizes : decimal text
+    venue, symbol : as the recording names them; a venue not known here is a spot market
+    tick_size : the caller's own, > 0; None to use the known or the common one
+
+    Raises
+    ------
+    OffGrid
+        If a number is none, all are zero, or the symbol's quote asset is unknown.
+    """
+    base, quote = split_symbol(symbol)
+    known = KNOWN_STEPS.get((venue, symbol), (None, None))
+    tick = tick_size or step_of(prices, known=known[0], what="price")
+    lot = power_of_ten_below(step_of(sizes, known=known[1], what="size"))
     inverse = venue == COINM
     contract = CONTRACT_USD.get(base, CONTRACT_USD_ELSE) if inverse else Decimal(1)
     # Cash is booked in atoms without a rest, so a fine tick times a fine lot needs finer atoms.
@@ -83,9 +106,9 @@ def instrument_of_snapshot(
     return Instrument(
         symbol=symbol,
         venue=venue,
-        kind=_KINDS[venue],
-        position=_asset(position, decimals=decimals_of(lot * contract)),
-        cash=_asset(cash, decimals=cash_decimals),
+        kind=_KINDS.get(venue, ContractKind.SPOT),
+        position=asset(position, decimals=decimals_of(lot * contract)),
+        cash=asset(cash, decimals=cash_decimals),
         tick_size=tick,
         lot_size=lot,
         contract_size=contract,
@@ -96,28 +119,20 @@ _KINDS = {USDM: ContractKind.LINEAR, COINM: ContractKind.INVERSE, SPOT: Contract
 
 
 def split_symbol(symbol: str) -> tuple[str, str]:
-    """Return base and quote asset of a symbol such as ``BTCUSDT`` or ``BTCUSD_PERP``.
+    """Return base and quote asset of a symbol such as ``BTCUSDT``, ``BTC-USD``, ``BTCUSD_PERP``.
 
     Raises
     ------
     OffGrid
         If it does not end in a quote asset we know.
     """
-    pair = symbol.partition("_")[0]
+    pair = symbol.upper().partition("_")[0].replace("-", "").replace("/", "")
     for quote in QUOTES:
         if pair.endswith(quote) and len(pair) > len(quote):
             return pair[: -len(quote)], quote
     raise OffGrid(f"symbol {symbol!r} ends in no quote asset known here: {', '.join(QUOTES)}")
 
 
-def _step(texts: Sequence[str], *, known: str | None, what: str) -> Decimal:
-    common = common_step(texts, what=what)
-    if common is None:
-        raise OffGrid(f"the snapshot holds no {what}")
-    if known is not None and is_multiple(common, Decimal(known)):
-        return Decimal(known)
-    return common
-
-
-def _asset(symbol: str, *, decimals: int) -> Asset:
+def asset(symbol: str, *, decimals: int) -> Asset:
+    """Return an asset with its usual decimals, or as many as its prices and lots need."""
     return Asset(symbol=symbol, decimals=max(DECIMALS.get(symbol, DECIMALS_ELSE), decimals))

@@ -15,6 +15,8 @@ from dmm.adapters.feeds.binance_message import Message, shown, split_line, whole
 from dmm.adapters.feeds.clocks import Clocks
 from dmm.adapters.feeds.files import gzip_lines, name_of
 from dmm.adapters.feeds.findings import Findings
+from dmm.adapters.feeds.one_level import one_level_book
+from dmm.adapters.feeds.plausibility import Plausibility
 from dmm.adapters.feeds.scale import OffGrid, Scale
 from dmm.adapters.feeds.sequence import Sequencer
 from dmm.market.instrument import Instrument
@@ -24,10 +26,22 @@ from dmm.units.time import NS_PER_MS, Nanos
 
 
 class BinanceRawFeed:
-    """A recording in one or several files that continue each other; a `dmm.ports.Feed`."""
+    """A recording in one or several files that continue each other; a `dmm.ports.Feed`.
 
-    def __init__(self, paths: Sequence[Path], *, instrument: Instrument, allow_gaps: bool) -> None:
+    With `book_from_quotes` the book is the venue's best quotes alone: depth messages and snapshots
+    are not played and count as other messages.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        *,
+        instrument: Instrument,
+        allow_gaps: bool,
+        book_from_quotes: bool = False,
+    ) -> None:
         self._paths = tuple(paths)
+        self._book_from_quotes = book_from_quotes
         self._instrument = instrument
         self._allow_gaps = allow_gaps
         self._start()
@@ -64,7 +78,8 @@ class BinanceRawFeed:
                     event = self._decode(line)
                     if event is not None:
                         yield event
-        self._sequencer.require_started()
+        if not self._book_from_quotes:
+            self._sequencer.require_started()
 
     def _start(self) -> None:
         instrument = self._instrument
@@ -73,6 +88,7 @@ class BinanceRawFeed:
         self._sequencer = Sequencer(
             by_previous_id=instrument.venue != SPOT, findings=self._findings
         )
+        self._plausibility = Plausibility()
         self._prices = Scale(what="price", step=instrument.tick_size, positive=True)
         self._sizes = Scale(what="size", step=instrument.lot_size, positive=False)
         self._readers: dict[str, Callable[[Message, Nanos], FeedEvent | None]] = {}
@@ -104,13 +120,19 @@ class BinanceRawFeed:
                 f"mixed instruments: {symbol.upper()} in a tape of {self._instrument.symbol}; "
                 "give the files of one instrument"
             )
-        reader = {"depth": self._depth, "trade": self._trade, "bookTicker": self._best_quote}.get(
-            channel.partition("@")[0], self._other
-        )
+        readers: dict[str, Callable[[Message, Nanos], FeedEvent | None]] = {
+            "depth": self._other if self._book_from_quotes else self._depth,
+            "trade": self._trade,
+            "bookTicker": self._book_of_quote if self._book_from_quotes else self._best_quote,
+        }
+        reader = readers.get(channel.partition("@")[0], self._other)
         self._readers[stream] = reader
         return reader
 
     def _snapshot(self, message: Message, received_at_ns: Nanos) -> DepthUpdate | None:
+        if self._book_from_quotes:
+            self._findings.report.other_messages += 1
+            return None
         last_id = whole(message["lastUpdateId"])
         stamped_ms = message.get("E")
         if stamped_ms is None:  # spot stamps no snapshots: it is as old as the news around it
@@ -147,8 +169,7 @@ class BinanceRawFeed:
         if data.get("X", "MARKET") != "MARKET":  # the liquidation fund's own: no one's aggression
             self._findings.report.other_messages += 1
             return None
-        self._findings.report.trades += 1
-        return TradePrint(
+        trade = TradePrint(
             exchange_at_ns=self._clocks.exchange("trade", whole(data["T"]) * NS_PER_MS),
             received_at_ns=received_at_ns,
             price=Ticks(self._prices[data["p"]]),
@@ -156,15 +177,38 @@ class BinanceRawFeed:
             buyer_is_aggressor=not data["m"],
             trade_id=whole(data["t"]),
         )
+        if not self._plausibility.admits_trade(trade, self._findings):
+            return None
+        self._findings.report.trades += 1
+        if self._book_from_quotes:  # no depth is read that would tell the offset
+            self._clocks.note_offset(
+                received_at_ns=received_at_ns, exchange_at_ns=trade.exchange_at_ns
+            )
+        return trade
 
-    def _best_quote(self, data: Message, received_at_ns: Nanos) -> BestQuote:
+    def _best_quote(self, data: Message, received_at_ns: Nanos) -> BestQuote | None:
+        quote = self._read_quote(data, received_at_ns)
+        if quote is not None:
+            self._findings.report.best_quotes += 1
+        return quote
+
+    def _book_of_quote(self, data: Message, received_at_ns: Nanos) -> DepthUpdate | None:
+        quote = self._read_quote(data, received_at_ns)
+        if quote is None:
+            return None
+        report = self._findings.report
+        report.depth_updates += 1
+        report.snapshots += 1
+        report.one_level_books += 1
+        return one_level_book(quote, sequence_id=whole(data["u"]))
+
+    def _read_quote(self, data: Message, received_at_ns: Nanos) -> BestQuote | None:
         stamped_ms = data.get("E")
         if stamped_ms is None:  # spot stamps no best quotes
             exchange_at_ns = self._latest(received_at_ns)
         else:
             exchange_at_ns = self._clocks.exchange("best", whole(stamped_ms) * NS_PER_MS)
-        self._findings.report.best_quotes += 1
-        return BestQuote(
+        quote = BestQuote(
             exchange_at_ns=exchange_at_ns,
             received_at_ns=received_at_ns,
             bid=Ticks(self._prices[data["b"]]),
@@ -172,6 +216,7 @@ class BinanceRawFeed:
             ask=Ticks(self._prices[data["a"]]),
             ask_size=Lots(self._sizes[data["A"]]),
         )
+        return quote if self._plausibility.admits_quote(quote, self._findings) else None
 
     def _other(self, data: Message, received_at_ns: Nanos) -> None:
         self._findings.report.other_messages += 1

@@ -10,23 +10,31 @@ from dmm.units.time import NS_PER_MS, NS_PER_S, Nanos
 CLOCK_BACKWARDS_NS_MAX = 10 * NS_PER_MS
 """How far a clock may run back from one message to the next of its kind before it is a flaw."""
 
+SILENCE_NS_MAX = 60 * NS_PER_S
+"""The longest pause between messages of a market that is recorded without a break."""
+
 OFFSETS_MAX = 100_000
 """Distinct offsets (milliseconds) counted for the median; more of them tell nothing new."""
 
 
 class Clocks:
-    """Watches both clocks; received times leave it in order, whatever the recorder did."""
+    """Watches both clocks; received times leave it in order, whatever the recorder did.
+
+    Of files that are merged, only the one with the steadiest stream notes silences.
+    """
 
     __slots__ = (
         "_exchange_at_ns",
         "_findings",
+        "_notes_silence",
         "_offsets",
         "_received_at_ns",
         "latest_exchange_ns",
     )
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, *, notes_silence: bool = True) -> None:
         self._findings = findings
+        self._notes_silence = notes_silence
         self._received_at_ns = 0
         self._exchange_at_ns: dict[str, int] = {}
         self._offsets: Counter[int] = Counter()
@@ -43,6 +51,9 @@ class Clocks:
         before_ns = self._received_at_ns
         if at_ns >= before_ns:
             self._received_at_ns = at_ns
+            if at_ns - before_ns > SILENCE_NS_MAX and before_ns and self._notes_silence:
+                silence_s = (at_ns - before_ns) // NS_PER_S
+                self._findings.note("silences", f"nothing was recorded for {silence_s} s")
             return Nanos(at_ns)
         if before_ns - at_ns > CLOCK_BACKWARDS_NS_MAX:
             self._backwards("recorder", before_ns - at_ns)

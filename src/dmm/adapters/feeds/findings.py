@@ -7,8 +7,23 @@ from typing import Literal, TypeAlias
 from dmm.market.tape import WARNINGS_MAX, TapeReport
 from dmm.units.errors import TapeFault
 
-Flaw: TypeAlias = Literal["gaps", "truncated_lines", "clock_regressions", "crossed_books"]
+Flaw: TypeAlias = Literal[
+    "gaps",
+    "truncated_lines",
+    "clock_regressions",
+    "crossed_books",
+    "out_of_order",
+    "zero_sizes",
+    "absurd_prices",
+]
 """Flaws of a recording that a reader may play over; names of counters in `TapeReport`."""
+
+Note: TypeAlias = Literal["duplicates", "silences"]
+"""What is told but never refused; names of counters in `TapeReport`."""
+
+
+Mark: TypeAlias = tuple[str, str, int]
+"""A place: file, unit of its positions, position."""
 
 
 class Findings:
@@ -33,6 +48,14 @@ class Findings:
         self.position = 0
         self.unit = unit
         self.cut_short = False
+
+    def mark(self) -> Mark:
+        """Return the present place, for a reader that judges later what it reads now."""
+        return self.file, self.unit, self.position
+
+    def go(self, mark: Mark) -> None:
+        """Stand at a marked place again."""
+        self.file, self.unit, self.position = mark
 
     @property
     def place(self) -> str:
@@ -59,4 +82,9 @@ class Findings:
         if not self._allow_gaps:
             raise self.fault(f"{text}; --allow-gaps counts this and plays on")
         setattr(self.report, flaw, getattr(self.report, flaw) + 1)
+        self.warn(text)
+
+    def note(self, what: Note, text: str) -> None:
+        """Count what costs the tape nothing, and tell it."""
+        setattr(self.report, what, getattr(self.report, what) + 1)
         self.warn(text)

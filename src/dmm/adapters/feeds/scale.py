@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from math import gcd
 
 MEMO_MAX = 200_000
@@ -105,3 +105,39 @@ def power_of_ten_below(step: Decimal) -> Decimal:
 def is_multiple(value: Decimal, of: Decimal) -> bool:
     """Tell whether a number is a whole multiple of another, positive one."""
     return value % of == 0
+
+
+def step_of(texts: Iterable[str], *, known: str | None, what: str) -> Decimal:
+    """Return the step of some numbers: the known one if it divides them all, else the common one.
+
+    Raises
+    ------
+    OffGrid
+        If one is no decimal number, or all are zero.
+    """
+    common = common_step(texts, what=what)
+    if common is None:
+        raise OffGrid(f"no {what} is above zero")
+    if known is not None and is_multiple(common, Decimal(known)):
+        return Decimal(known)
+    return common
+
+
+def plain(text: str) -> str:
+    """Return a decimal without an exponent: ``4e-05`` is 0.00004; anything else as it is.
+
+    Raises
+    ------
+    OffGrid
+        If it has an exponent and is no number.
+    """
+    if "e" not in text and "E" not in text:
+        return text
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise OffGrid(f"{text!r} is no decimal number") from None
+    # A wild exponent would unfold into gigabytes of zeros.
+    if not value.is_finite() or abs(value.adjusted()) > DIGITS_MAX:
+        raise OffGrid(f"{text!r} is beyond any price or size")
+    return f"{value:f}"

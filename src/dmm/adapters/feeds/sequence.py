@@ -31,6 +31,7 @@ class Sequencer:
         "_by_previous_id",
         "_findings",
         "_fresh_snapshot",
+        "_last",
         "_last_id",
         "_started",
         "_waiting",
@@ -44,6 +45,7 @@ class Sequencer:
         self._awaited = True  # a snapshot would be taken now
         self._fresh_snapshot = False  # the next update must reach over the snapshot's id
         self._last_id = 0
+        self._last: DepthUpdate | None = None  # the update before, while in sequence
         self._waiting: list[tuple[DepthUpdate, int]] = []
 
     def update(self, update: DepthUpdate, *, previous_id: int) -> DepthUpdate | None:
@@ -57,7 +59,8 @@ class Sequencer:
         Raises
         ------
         TapeFault
-            If an update before this one is missing, the book is crossed, or no snapshot comes.
+            If an update before this one is missing or comes later, the book is crossed, or no
+            snapshot comes.
         """
         if not self._started:
             self._await(update, previous_id)
@@ -65,7 +68,10 @@ class Sequencer:
         if self._fresh_snapshot and self._holds(update):
             self._findings.report.skipped_before_snapshot += 1
             return None
+        if self._is_late(update):
+            return None
         self._require_next(update, previous_id)
+        self._last = update
         if self._awaited:  # after a gap: a later snapshot may repair the book
             self._await(update, previous_id)
         return self._deliver(update)
@@ -83,6 +89,7 @@ class Sequencer:
             return None
         waiting, self._waiting = self._waiting, []
         self._started, self._awaited, self._fresh_snapshot = True, False, True
+        self._last = None
         self._last_id = snapshot.last_id
         due = []
         for update, previous_id in waiting:
@@ -95,6 +102,19 @@ class Sequencer:
         self._findings.report.folded_into_snapshot += len(due)
         return self._deliver(fold(snapshot, due))
 
+    def whole_book(self, book: DepthUpdate) -> DepthUpdate:
+        """Return a book that stands for itself, as feeds without updates send them.
+
+        Raises
+        ------
+        TapeFault
+            If it is crossed.
+        """
+        self._started, self._awaited = True, False
+        self._last_id = book.last_id
+        self._findings.report.snapshots += 1
+        return self._deliver(book)
+
     def require_started(self) -> None:
         """Refuse a recording that ended without a snapshot.
 
@@ -105,6 +125,22 @@ class Sequencer:
         """
         if not self._started:
             raise self._findings.fault(NO_SNAPSHOT)
+
+    def _is_late(self, update: DepthUpdate) -> bool:
+        if self._last is None or update.last_id > self._last_id:
+            return False
+        before = self._last
+        if (update.first_id, update.last_id) == (before.first_id, before.last_id) and (
+            update.bids == before.bids and update.asks == before.asks
+        ):
+            self._findings.note("duplicates", f"the depth update {update.last_id} came again")
+        else:
+            self._findings.meet(
+                "out_of_order",
+                f"the depth update {update.last_id} came after {self._last_id} was applied: "
+                "sort the recording by its sequence ids",
+            )
+        return True
 
     def _holds(self, update: DepthUpdate) -> bool:
         # Futures repeat the update that ends exactly at the snapshot, spot begins after it.
@@ -151,7 +187,10 @@ class Sequencer:
         return update
 
 
-CURE = "begin with a file that has one, such as the day before"
+CURE = (
+    "begin with a file that has one, such as the day before, or make a tape of one-level books "
+    "with `dmm tape convert --book-from-quotes`"
+)
 NO_SNAPSHOT = f"no snapshot, so the book is unknown: {CURE}"
 
 

@@ -63,7 +63,7 @@ class Control(Part):
         self, *, actor: str, action: str, body: dict[str, Json], now_ns: Nanos
     ) -> None:
         """Append to the hash-chained audit log."""
-        self._session.transact(lambda cursor: _append_audit(cursor, actor, action, body, now_ns))
+        self._session.transact(lambda cursor: append_audit(cursor, actor, action, body, now_ns))
 
 
 def _latch(cursor: Cursor) -> Latch | None:
@@ -178,9 +178,10 @@ def _append_policy(cursor: Cursor, record: PolicyRecord) -> bool:
     return True
 
 
-def _append_audit(
+def append_audit(
     cursor: Cursor, actor: str, action: str, body: dict[str, Json], now_ns: Nanos
 ) -> None:
+    """Append to the audit log within the caller's transaction; see `Control.append_audit`."""
     cursor.execute("LOCK TABLE audit_log IN SHARE ROW EXCLUSIVE MODE")
     cursor.execute("SELECT seq, link_hash FROM audit_log ORDER BY seq DESC LIMIT 1")
     last = cursor.fetchone()

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dmm.adapters.postgres.runs import Part, lock_run
+from dmm.adapters.postgres.partitions import open_partitions, refuse_pruned_part
+from dmm.adapters.postgres.runs import Part, lock_for_append
 from dmm.adapters.postgres.session import Cursor
+from dmm.ledger.anchor import JournalTable
 from dmm.quoting.decision import DecisionRecord
 from dmm.units.errors import InvariantBroken
 from dmm.units.ids import ZERO_HASH, Hash32
@@ -29,6 +31,8 @@ class Decisions(Part):
         InvariantBroken
             If another link stands at a sequence number, the chain would break, or the records are
             of several runs.
+        UsageFault
+            If there is no such run, or parts of it were pruned.
         """
         if not records:
             return
@@ -38,16 +42,24 @@ class Decisions(Part):
         self._session.transact(lambda cursor: _append(cursor, records))
 
     def decisions(self, run_id: str, epoch: int | None = None) -> list[DecisionRecord]:
-        """Return a run's decisions in order, of one epoch or of all."""
+        """Return a run's decisions in order, of one epoch or of all.
+
+        Raises
+        ------
+        UsageFault
+            If any of them was pruned.
+        """
         return self._session.transact(lambda cursor: _decisions(cursor, run_id, epoch))
 
 
 def _append(cursor: Cursor, records: Sequence[DecisionRecord]) -> None:
     run_id = records[0].run_id
-    lock_run(cursor, run_id)
+    lock_for_append(cursor, run_id)
+    # By range: the planner finds a range's partition at once, a list's number by number.
+    seqs = [record.seq for record in records]
     cursor.execute(
-        "SELECT seq, link_hash FROM decision WHERE run_id = %s AND seq = ANY(%s)",
-        [run_id, [record.seq for record in records]],
+        "SELECT seq, link_hash FROM decision WHERE run_id = %s AND seq BETWEEN %s AND %s",
+        [run_id, min(seqs), max(seqs)],
     )
     known: dict[int, bytes] = dict(cursor.fetchall())
     new: list[DecisionRecord] = []
@@ -63,6 +75,13 @@ def _append(cursor: Cursor, records: Sequence[DecisionRecord]) -> None:
     if not new:
         return
     _check_chain(cursor, run_id, new)
+    open_partitions(
+        cursor,
+        JournalTable.DECISION,
+        run_id,
+        first_place=new[0].seq,
+        last_place=new[-1].seq,
+    )
     with cursor.copy(_COPY) as copy:
         copy.set_types(_COPY_TYPES)
         for record in new:
@@ -105,7 +124,9 @@ def _decisions(cursor: Cursor, run_id: str, epoch: int | None) -> list[DecisionR
            ORDER BY seq""",
         {"run_id": run_id, "epoch": epoch},
     )
-    return [_from_row(row) for row in cursor]
+    records = [_from_row(row) for row in cursor]
+    refuse_pruned_part(cursor, JournalTable.DECISION, run_id, epoch=epoch)
+    return records
 
 
 def _from_row(row: tuple[Any, ...]) -> DecisionRecord:

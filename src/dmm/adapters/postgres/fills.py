@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from dmm.adapters.postgres.ledger import post
-from dmm.adapters.postgres.runs import Part, lock_run
+from dmm.adapters.postgres.partitions import open_partitions, refuse_pruned_part
+from dmm.adapters.postgres.runs import Part, lock_for_append
 from dmm.adapters.postgres.session import Cursor
+from dmm.ledger.anchor import JournalTable
 from dmm.ledger.journal import Posting
 from dmm.market.instrument import Side
 from dmm.market.order import Fill
@@ -29,18 +31,30 @@ class Fills(Part):
         ------
         InvariantBroken
             If a fill id is known with other content.
+        UsageFault
+            If there is no such run, or parts of it were pruned.
         """
         return self._session.transact(lambda cursor: _append(cursor, fills, postings))
 
     def fills(self, run_id: str, epoch: int | None = None) -> list[Fill]:
-        """Return a run's fills by ordinal, hedges included."""
+        """Return a run's fills by ordinal, hedges included.
+
+        Raises
+        ------
+        UsageFault
+            If any of them was pruned.
+        """
         return self._session.transact(lambda cursor: _fills(cursor, run_id, epoch))
 
 
 def _append(cursor: Cursor, fills: Sequence[Fill], postings: Sequence[Posting]) -> int:
-    for run_id in sorted({fill.run_id for fill in fills}):
-        lock_run(cursor, run_id)
-    cursor.execute(_SELECT + "WHERE fill_id = ANY(%s)", [[fill.fill_id for fill in fills]])
+    run_ids = sorted({fill.run_id for fill in fills})
+    for run_id in run_ids:
+        lock_for_append(cursor, run_id)
+    cursor.execute(
+        _SELECT + "WHERE run_id = ANY(%s) AND fill_id = ANY(%s)",
+        [run_ids, [fill.fill_id for fill in fills]],
+    )
     known = {fill.fill_id: fill for fill in map(_from_row, cursor)}
     new: list[Fill] = []
     for fill in fills:
@@ -52,6 +66,8 @@ def _append(cursor: Cursor, fills: Sequence[Fill], postings: Sequence[Posting]) 
                 f"fill {fill.fill_id.hex()} is booked with other content; journal and venue "
                 "disagree"
             )
+    for run_id in sorted({fill.run_id for fill in new}):
+        open_partitions(cursor, JournalTable.FILL, run_id, first_place=0, last_place=0)
     cursor.executemany(
         """INSERT INTO fill (fill_id, run_id, epoch, ordinal, venue, symbol, client_id, side, price,
                              size, mid, fee_atoms, filled_at_ns, is_hedge)
@@ -87,7 +103,9 @@ def _fills(cursor: Cursor, run_id: str, epoch: int | None) -> list[Fill]:
              ORDER BY ordinal, venue""",
         {"run_id": run_id, "epoch": epoch},
     )
-    return [_from_row(row) for row in cursor]
+    found = [_from_row(row) for row in cursor]
+    refuse_pruned_part(cursor, JournalTable.FILL, run_id, epoch=epoch)
+    return found
 
 
 def _from_row(row: tuple[Any, ...]) -> Fill:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import SQLModel
 
 from dmm.adapters.postgres.columns import (
@@ -39,12 +39,6 @@ class DecisionRow(SQLModel, table=True):
     __table_args__ = (
         references("run", "run_id"),
         Index("decision_epoch", "run_id", "epoch", "seq"),
-        Index(
-            "decision_genesis",
-            "run_id",
-            unique=True,
-            postgresql_where=text(f"previous_hash = '\\x{'00' * 32}'::bytea"),
-        ),
     )
     run_id: str = text_column(key=True)
     seq: int = int_column(key=True)
@@ -65,7 +59,7 @@ class FillRow(SQLModel, table=True):
         Index("fill_epoch", "run_id", "epoch", "ordinal"),
     )
     fill_id: bytes = bytes_column(key=True)
-    run_id: str = text_column()
+    run_id: str = text_column(key=True)
     epoch: int = int_column()
     ordinal: int = int_column()
     venue: str = text_column()
@@ -114,6 +108,47 @@ class MarketSliceRow(SQLModel, table=True):
     trade_depth_half_ticks: bytes = bytes_column()
     trade_size_lots: bytes = bytes_column()
     trade_is_buy: bytes = bytes_column()
+
+
+class JournalPartitionRow(SQLModel, table=True):
+    """A partition of decisions, fills or slices that was ever made."""
+
+    __tablename__ = "journal_partition"
+    __table_args__ = (
+        references("run", "run_id"),
+        UniqueConstraint("run_id", "table_name", "first_place"),
+        UniqueConstraint("partition", "run_id", "table_name"),
+    )
+    partition: str = text_column(key=True)
+    run_id: str = text_column()
+    table_name: str = text_column()
+    first_place: int = int_column()
+    end_place: int | None = int_column(nullable=True)
+
+
+class JournalAnchorRow(SQLModel, table=True):
+    """What stands for a pruned partition."""
+
+    __tablename__ = "journal_anchor"
+    __table_args__ = (
+        references("journal_partition", "partition", "run_id", "table_name"),
+        Index("journal_anchor_run", "run_id", "table_name", "first_place"),
+    )
+    partition: str = text_column(key=True)
+    run_id: str = text_column()
+    table_name: str = text_column()
+    first_place: int = int_column()
+    last_place: int = int_column()
+    first_epoch: int = int_column()
+    last_epoch: int = int_column()
+    row_count: int = int_column()
+    first_previous_hash: bytes | None = bytes_column(nullable=True)
+    last_link_hash: bytes | None = bytes_column(nullable=True)
+    digest: bytes = bytes_column()
+    archive: str = text_column()
+    operator: str = text_column()
+    reason: str = text_column()
+    pruned_at_ns: int = int_column()
 
 
 class AccountRow(SQLModel, table=True):

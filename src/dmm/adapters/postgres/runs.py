@@ -6,6 +6,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from dmm.adapters.postgres.partitions import refuse_pruned_run
 from dmm.adapters.postgres.session import Cursor, Session
 from dmm.ports import Run
 from dmm.units.errors import UsageFault
@@ -23,7 +24,13 @@ class Runs(Part):
     """Implements `ports.RunStore`."""
 
     def open_run(self, run: Run) -> Run:
-        """Record a run, or return the one already recorded under its id."""
+        """Record a run, or return the one already recorded under its id.
+
+        Raises
+        ------
+        UsageFault
+            If parts of that run were pruned: it cannot be played again.
+        """
         return self._session.transact(lambda cursor: _open_run(cursor, run))
 
     def run(self, run_id: str) -> Run:
@@ -33,6 +40,10 @@ class Runs(Part):
     def latest_run(self) -> Run | None:
         """Return the run started last."""
         return self._session.transact(_latest_run)
+
+    def runs(self, *, prefix: str = "", limit: int) -> list[Run]:
+        """Return runs whose id begins with `prefix`, those started last first."""
+        return self._session.transact(lambda cursor: _runs(cursor, prefix, limit))
 
     def finish_run(self, run_id: str, *, finished_at_ns: Nanos) -> None:
         """Mark a run as finished; again is a no-op."""
@@ -44,6 +55,19 @@ def lock_run(cursor: Cursor, run_id: str) -> None:
     cursor.execute("SELECT 1 FROM run WHERE run_id = %s FOR NO KEY UPDATE", [run_id])
     if cursor.fetchone() is None:
         raise UsageFault(f"run {run_id!r} is not in the journal; open it first")
+
+
+def lock_for_append(cursor: Cursor, run_id: str) -> None:
+    """Let one transaction at a time write to a run that still has everything.
+
+    Raises
+    ------
+    UsageFault
+        If there is no such run, or parts of it were pruned.
+    """
+    lock_run(cursor, run_id)
+    # After the lock: whoever prunes holds it, and only the next statement sees its anchor.
+    refuse_pruned_run(cursor, run_id)
 
 
 def _open_run(cursor: Cursor, run: Run) -> Run:
@@ -60,6 +84,7 @@ def _open_run(cursor: Cursor, run: Run) -> Run:
             run.finished_at_ns,
         ],
     )
+    refuse_pruned_run(cursor, run.run_id)
     return _run(cursor, run.run_id)
 
 
@@ -82,6 +107,16 @@ def _latest_run(cursor: Cursor) -> Run | None:
     )
     row = cursor.fetchone()
     return None if row is None else _from_row(row)
+
+
+def _runs(cursor: Cursor, prefix: str, limit: int) -> list[Run]:
+    cursor.execute(
+        """SELECT run_id, kind, symbol, epochs, spec, started_at_ns, finished_at_ns
+           FROM run WHERE starts_with(run_id, %s) ORDER BY started_at_ns DESC, run_id DESC
+           LIMIT %s""",
+        [prefix, limit],
+    )
+    return [_from_row(row) for row in cursor]
 
 
 def _finish_run(cursor: Cursor, run_id: str, finished_at_ns: Nanos) -> None:

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg.types.json import Jsonb
 
-from dmm.adapters.postgres.runs import Part, lock_run
+from dmm.adapters.postgres.partitions import open_partitions, refuse_pruned_part
+from dmm.adapters.postgres.runs import Part, lock_for_append, lock_run
 from dmm.adapters.postgres.session import Cursor
+from dmm.ledger.anchor import JournalTable
 from dmm.market.tape import Level
 from dmm.quoting.decision import MarketSlice, SliceSummary
 from dmm.units.amount import Lots, Ticks
@@ -31,17 +33,27 @@ class Slices(Part):
         """Record what an epoch is quoted with, once; return what was recorded first."""
         return self._session.transact(lambda cursor: _fix_inputs(cursor, run_id, epoch, body))
 
+    def epoch_inputs(self, run_id: str, epoch: int) -> dict[str, Json] | None:
+        """Return what `fix_epoch_inputs` recorded, None for an epoch that never began."""
+        return self._session.transact(lambda cursor: _inputs(cursor, run_id, epoch))
+
     def close_slice(self, summary: SliceSummary) -> None:
-        """Record an epoch's slice; the same again is a no-op, another `InvariantBroken`."""
+        """Record an epoch's slice; the same again is a no-op, another `InvariantBroken`.
+
+        Raises
+        ------
+        UsageFault
+            If there is no such run, or parts of it were pruned.
+        """
         self._session.transact(lambda cursor: _close(cursor, summary))
 
     def slice(self, run_id: str, epoch: int) -> SliceSummary | None:
-        """Return an epoch's slice, or None while it is open."""
-        row = self._session.transact(lambda cursor: _row(cursor, run_id, epoch))
+        """Return an epoch's slice, or None while it is open; `UsageFault` if it was pruned."""
+        row = self._session.transact(lambda cursor: _kept_row(cursor, run_id, epoch))
         return None if row is None else _from_row(row)
 
     def last_slice(self, run_id: str) -> SliceSummary | None:
-        """Return the run's latest closed slice."""
+        """Return the run's latest closed slice; `UsageFault` if it was pruned."""
         row = self._session.transact(lambda cursor: _last_row(cursor, run_id))
         return None if row is None else _from_row(row)
 
@@ -53,12 +65,20 @@ def _fix_inputs(cursor: Cursor, run_id: str, epoch: int, body: dict[str, Json]) 
            ON CONFLICT (run_id, epoch) DO NOTHING""",
         [run_id, epoch, Jsonb(body)],
     )
+    fixed = _inputs(cursor, run_id, epoch)
+    if fixed is None:
+        raise InvariantBroken(f"inputs of epoch {epoch} of run {run_id} were taken away")
+    return fixed
+
+
+def _inputs(cursor: Cursor, run_id: str, epoch: int) -> dict[str, Json] | None:
     cursor.execute("SELECT body FROM epoch_input WHERE run_id = %s AND epoch = %s", [run_id, epoch])
-    return cast("dict[str, Json]", cursor.fetchall()[0][0])
+    row = cursor.fetchone()
+    return None if row is None else cast("dict[str, Json]", row[0])
 
 
 def _close(cursor: Cursor, summary: SliceSummary) -> None:
-    lock_run(cursor, summary.run_id)
+    lock_for_append(cursor, summary.run_id)
     row = _to_row(summary)
     stored = _row(cursor, summary.run_id, summary.epoch)
     if stored is not None:
@@ -68,6 +88,13 @@ def _close(cursor: Cursor, summary: SliceSummary) -> None:
                 "a replay of the same tape must end the same"
             )
         return
+    open_partitions(
+        cursor,
+        JournalTable.MARKET_SLICE,
+        summary.run_id,
+        first_place=summary.epoch,
+        last_place=summary.epoch,
+    )
     cursor.execute(
         """INSERT INTO market_slice (run_id, epoch, started_at_ns, ended_at_ns, events, decisions,
              quotes, fills, position_lots, mid_half_ticks, spread_captured_atoms, fees_atoms, bids,
@@ -78,6 +105,13 @@ def _close(cursor: Cursor, summary: SliceSummary) -> None:
     )
 
 
+def _kept_row(cursor: Cursor, run_id: str, epoch: int) -> tuple[Any, ...] | None:
+    row = _row(cursor, run_id, epoch)
+    if row is None:
+        refuse_pruned_part(cursor, JournalTable.MARKET_SLICE, run_id, epoch=epoch)
+    return row
+
+
 def _row(cursor: Cursor, run_id: str, epoch: int) -> tuple[Any, ...] | None:
     cursor.execute(_SELECT + "WHERE run_id = %s AND epoch = %s", [run_id, epoch])
     return cursor.fetchone()
@@ -85,7 +119,10 @@ def _row(cursor: Cursor, run_id: str, epoch: int) -> tuple[Any, ...] | None:
 
 def _last_row(cursor: Cursor, run_id: str) -> tuple[Any, ...] | None:
     cursor.execute(_SELECT + "WHERE run_id = %s ORDER BY epoch DESC LIMIT 1", [run_id])
-    return cursor.fetchone()
+    row = cursor.fetchone()
+    if row is None:
+        refuse_pruned_part(cursor, JournalTable.MARKET_SLICE, run_id)
+    return row
 
 
 def _to_row(summary: SliceSummary) -> tuple[Any, ...]:

@@ -14,6 +14,7 @@ from dmm.adapters.postgres.epochs import Epochs
 from dmm.adapters.postgres.fills import Fills
 from dmm.adapters.postgres.intents import Intents
 from dmm.adapters.postgres.ledger import Ledger
+from dmm.adapters.postgres.retention import Retention
 from dmm.adapters.postgres.rfq import Rfq
 from dmm.adapters.postgres.runs import Runs
 from dmm.adapters.postgres.session import Session
@@ -33,6 +34,7 @@ class PostgresStore(
     Control,
     Deployments,
     Rfq,
+    Retention,
 ):
     """Implements `ports.Store`: every method is one transaction, safe to call from any thread.
 

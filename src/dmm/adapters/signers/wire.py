@@ -15,6 +15,7 @@ from dmm.settlement.intent import Intent, IntentKind
 from dmm.units.amount import Atoms
 from dmm.units.errors import Permanent
 from dmm.units.ids import Hash32, Json
+from dmm.units.json_text import parse_json
 
 LINE_BYTES_MAX = 65_536
 """Longest line either side reads; a buyback with its quote takes about 2,000."""
@@ -44,29 +45,13 @@ def pack(body: Mapping[str, Json]) -> bytes:
 
 def unpack(line: bytes) -> dict[str, Json]:
     """Read one line; `Permanent` when it is no JSON object."""
-    # The parser descends on the C stack, and a library that lifts Python's recursion limit would
-    # let a line of brackets end the process that holds the key.
-    if _depth(line) > DEPTH_MAX:
-        raise Permanent(f"unreadable line: nested deeper than {DEPTH_MAX}")
     try:
-        body = json.loads(line, parse_float=_no_float, parse_constant=_no_float)
-    except (ValueError, RecursionError) as error:
+        body = parse_json(line, depth_max=DEPTH_MAX, parse_float=_no_float)
+    except ValueError as error:
         raise Permanent(f"unreadable line: {error}") from error
     if not isinstance(body, dict):
         raise Permanent(f"a line holds one object, got {type(body).__name__}")
     return body
-
-
-def _depth(line: bytes) -> int:
-    """Return how deep a line nests at the most; brackets in texts count too, we send none."""
-    depth = deepest = 0
-    for character in line:
-        if character in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in b"]}":
-            depth -= 1
-    return deepest
 
 
 def request_to_json(request: SignRequest) -> dict[str, Json]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,12 +10,23 @@ from dmm.market.instrument import Instrument
 from dmm.market.order import Order, OrderReport, ReportKind
 from dmm.market.tape import FeedEvent
 from dmm.market.view import MarketView
+from dmm.risk.rate import RateWindow
+from dmm.risk.reconcile import VenueOrder, VenueReport
 from dmm.simulation.fill_model import FillModel
-from dmm.units.amount import BPS_ONE, Atoms, ceil_div
-from dmm.units.time import NS_PER_MS, Nanos
+from dmm.units.amount import BPS_ONE, Atoms, Lots, ceil_div
+from dmm.units.time import NS_PER_MS, NS_PER_S, Nanos
 
 LATENCY_NS = 5 * NS_PER_MS
 """One-way delay of orders and cancels, unless told otherwise."""
+
+RATE_WINDOWS = (
+    RateWindow(length_ns=10 * NS_PER_S, weight_max=300, cancel_reserve=60),
+    RateWindow(length_ns=60 * NS_PER_S, weight_max=1_200, cancel_reserve=240),
+)
+"""What a large exchange lets one account ask: orders and cancels weigh 1 each."""
+
+FILLS_MAX = 65_536
+"""Fills kept for the next statement; more than a minute can bring."""
 
 UBPS_ONE = BPS_ONE * 1_000_000
 """Millionths of a basis point in one."""
@@ -24,7 +36,12 @@ class PaperVenue:
     """Orders and fills on paper: nothing leaves the process."""
 
     def __init__(
-        self, instrument: Instrument, *, latency_ns: int = LATENCY_NS, maker_fee_ubps: int = 0
+        self,
+        instrument: Instrument,
+        *,
+        latency_ns: int = LATENCY_NS,
+        maker_fee_ubps: int = 0,
+        rate_windows: tuple[RateWindow, ...] = RATE_WINDOWS,
     ) -> None:
         """Open the venue.
 
@@ -33,8 +50,15 @@ class PaperVenue:
         instrument : what is traded
         latency_ns : one-way delay in event time, >= 0
         maker_fee_ubps : fee in millionths of a basis point of the cash value; a rebate is negative
+        rate_windows : how often it may be asked; empty: it does not count
         """
         self._instrument = instrument
+        self._rate_windows = rate_windows
+        self._position = 0
+        self._filled: dict[str, int] = {}
+        self._fills: deque[tuple[int, str]] = deque(maxlen=FILLS_MAX)
+        self._fill_number = 0
+        self._dead_at_ns: Nanos | None = None
         self._maker_fee_ubps = maker_fee_ubps
         self._model = FillModel(latency_ns=latency_ns)
         self._rejected: list[OrderReport] = []
@@ -63,8 +87,42 @@ class PaperVenue:
         """Return orders that may still fill."""
         return self._model.open_orders
 
+    @property
+    def rate_windows(self) -> tuple[RateWindow, ...]:
+        """Return how much the venue lets us ask."""
+        return self._rate_windows
+
+    def statement(self, *, now_ns: Nanos, cursor: int) -> VenueReport:
+        """Return open orders, position, and the fills after a cursor."""
+        while self._fills and self._fills[0][0] <= cursor:
+            self._fills.popleft()
+        filled = {client_id for _, client_id in self._fills}
+        # What is neither open nor asked for again will not be asked for any more.
+        kept = filled | {order.client_id for order in self._model.open_orders}
+        self._filled = {one: size for one, size in self._filled.items() if one in kept}
+        return VenueReport(
+            as_of_ns=now_ns,
+            orders=tuple(
+                VenueOrder(
+                    client_id=order.client_id, side=order.side, price=order.price, remaining=left
+                )
+                for order, left in self._model.remaining
+            ),
+            filled={one: self._filled[one] for one in filled},
+            position=Lots(self._position),
+            balances={},
+            cursor=self._fill_number,
+        )
+
+    def arm(self, *, until_ns: Nanos) -> None:
+        """Move the dead man's switch."""
+        self._dead_at_ns = until_ns
+
     def advance(self, now_ns: Nanos, market: MarketView) -> Sequence[OrderReport]:
-        """Return rejections and cancellations due by now; call before an event is applied."""
+        """Return receipts, rejections and cancellations due; call before an event is applied."""
+        if self._dead_at_ns is not None and now_ns >= self._dead_at_ns:
+            self._model.cancel_all(now_ns=self._dead_at_ns)
+            self._dead_at_ns = None
         reports = self._model.advance(now_ns, market)
         if self._rejected:
             reports = [*self._rejected, *reports]
@@ -74,6 +132,11 @@ class PaperVenue:
     def observe(self, event: FeedEvent, market: MarketView) -> Sequence[OrderReport]:
         """Return fills that an event caused; call after it was applied."""
         reports = self._model.observe(event, market)
+        for report in reports:
+            self._fill_number += 1
+            self._fills.append((self._fill_number, report.client_id))
+            self._filled[report.client_id] = self._filled.get(report.client_id, 0) + report.size
+            self._position += report.side.sign * report.size
         if reports and self._maker_fee_ubps:
             return [self._with_fee(report) for report in reports]
         return reports

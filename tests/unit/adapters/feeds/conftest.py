@@ -24,6 +24,7 @@ class Recorder:
         self.lines: list[str] = []
         self.received_ns = STARTED_NS
         self.last_id = 0
+        self.trades = 0
 
     def line(self, message: object, *, after_ms: int = 10) -> Recorder:
         self.received_ns += after_ms * 1_000_000
@@ -74,7 +75,8 @@ class Recorder:
 
     def trade(self, price: str, size: str, *, seller: bool = False, **more: object) -> Recorder:
         stamp_ms = self.exchange_ms + 10
-        data = {"e": "trade", "E": stamp_ms, "T": stamp_ms - 3, "s": self.symbol, "t": 17}
+        self.trades += 1
+        data = {"e": "trade", "E": stamp_ms, "T": stamp_ms - 3, "s": self.symbol, "t": self.trades}
         return self.stream("trade", {**data, "p": price, "q": size, "m": seller, **more})
 
     def best(self, bid: str, ask: str) -> Recorder:
@@ -155,7 +157,7 @@ class HourFiles:
     @staticmethod
     def trade(at_ms: int, price: str, size: str, *, seller: bool = False) -> dict[str, Any]:
         stamp_ms = 1_604_221_200_000 + at_ms
-        return {"e": "aggTrade", "E": stamp_ms + 150, "s": "ETHBTC", "a": 31, "T": stamp_ms} | {
+        return {"e": "aggTrade", "E": stamp_ms + 150, "s": "ETHBTC", "a": at_ms, "T": stamp_ms} | {
             "p": price,
             "q": size,
             "m": seller,

@@ -29,12 +29,17 @@ def test_an_hour_with_a_file_missing_is_refused(hour: Any, tmp_path: Path, part:
 
 def test_an_hour_must_be_named_by_its_updates(hour: Any, tmp_path: Path) -> None:
     hour.write(tmp_path)
-    for part in ("snapshot", "trades"):
-        with pytest.raises(UsageFault, match=r"name its …_update\.json"):
-            open_tape([tmp_path / f"ETHBTC_09_{part}.json"])
+    update, snapshot, trades = (
+        tmp_path / f"ETHBTC_09_{part}.json" for part in ("update", "snapshot", "trades")
+    )
+    with pytest.raises(UsageFault, match=r"name its …_update\.json"):
+        open_tape([snapshot])
+    with pytest.raises(UsageFault, match=r"trades\.json is a part of an hour"):
+        open_tape([update, trades])
 
 
 def test_hours_and_raw_recordings_do_not_mix(hour: Any, tmp_path: Path) -> None:
+    (tmp_path / "tape.gz").write_bytes(b"")
     assert "mixed formats" in refusal(hour.write(tmp_path), tmp_path / "tape.gz")
 
 

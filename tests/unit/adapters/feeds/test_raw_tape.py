@@ -232,7 +232,7 @@ def test_a_gzip_cut_short_is_refused_or_played_to_its_last_whole_line(
 ) -> None:
     long = make_recorder().snapshot(100).depth(ids=(99, 101))
     for at in range(300):
-        long.trade(f"{100 + at % 7}.3", f"0.{at:03d}")
+        long.trade(f"{100 + at % 7}.3", f"0.{at + 1:03d}")
     tape = write_tape(long, cut=900)
     assert "ends too early" in refusal(tape)
     feed = open_tape([tape], allow_gaps=True)
@@ -373,6 +373,7 @@ def test_a_second_file_continues_the_first_by_its_ids(
 ) -> None:
     later = make_recorder()
     later.received_ns, later.last_id = recorder.received_ns, recorder.last_id
+    later.trades = recorder.trades
     later.depth([("100.1", "0")], ids=(125, 130)).trade("100.4", "0.002", seller=True)
     first, second = write_tape(recorder), write_tape(later, name="second.gz")
     feed = open_tape([first, second])
@@ -428,7 +429,7 @@ def test_events_carry_both_clocks_and_integers(write_tape: Any, recorder: Any) -
         price=1003,  # type: ignore[arg-type]
         size=2,  # type: ignore[arg-type]
         buyer_is_aggressor=True,
-        trade_id=17,
+        trade_id=1,
     )
     assert trade.exchange_at_ns - trade.received_at_ns == 1_267_000_000
 
@@ -494,9 +495,8 @@ def test_the_fingerprint_is_of_content_not_of_names(write_tape: Any, recorder: A
 
 
 def test_a_tape_full_of_flaws_keeps_only_the_first_in_words(write_tape: Any, recorder: Any) -> None:
-    for _ in range(3 * WARNINGS_MAX):
-        recorder.depth(ids=(900, 901), previous_id=899)
-        recorder.last_id = 0
+    for at in range(3 * WARNINGS_MAX):
+        recorder.depth(ids=(900 + 10 * at, 901 + 10 * at), previous_id=899 + 10 * at)
     feed = open_tape([write_tape(recorder)], allow_gaps=True)
     list(feed.events())
     assert feed.report.gaps == 3 * WARNINGS_MAX

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -15,15 +14,15 @@ from dmm.governance.policy import Policy
 from dmm.market.instrument import Instrument, Side
 from dmm.market.tape import DepthUpdate, FeedEvent, TapeReport
 from dmm.quoting.decision import Decision, SliceSummary
+from dmm.quoting.decision_inputs import DecisionInputs
 from dmm.quoting.presets import paper_cex_policy, scale_of
-from dmm.quoting.price import Priced, price_quote
-from dmm.quoting.scale import inputs_in_ticks
 from dmm.sandbox.market import SimulatedMarket
-from dmm.units.amount import HalfTicks, Lots, Ticks
+from dmm.units.amount import Lots, Ticks
 from dmm.units.errors import InvariantBroken, ServiceFault, UsageFault
 from dmm.units.time import Nanos
 from dmm.usecases.play import PlayEnd, equal_boundaries, play
-from dmm.usecases.quote import EpochInputs, QuotingWorker
+from dmm.usecases.quote import QuotingWorker
+from dmm.usecases.situation import EpochInputs
 
 INPUTS = EpochInputs(policy=policy_record())
 
@@ -240,32 +239,10 @@ def test_another_outcome_of_the_same_run_breaks_the_journal() -> None:
         simulated(store, epochs=2)
 
 
-def test_a_journalled_decision_gives_its_prices_again() -> None:
-    store = MemoryStore()
-    simulated(store)
-    policy = simulated_policy()
-    decisions = [json.loads(record.body) for record in store.decisions("run")]
-    priced = [decision for decision in decisions if decision["posture"] == "quoting"]
-    assert len(priced) > 100
-    for decision in priced:
-        inputs = inputs_in_ticks(
-            policy,
-            mid=HalfTicks(decision["best_bid"] + decision["best_ask"]),
-            inventory=decision["inventory"],
-            sigma_microticks=decision["sigma_microticks"],
-            kappa_nano=decision["kappa_nano"],
-        )
-        again = price_quote(inputs, widened=False)
-        assert isinstance(again, Priced)
-        assert inputs.gamma_nano == decision["gamma_nano"]
-        assert again.reservation_microticks == decision["reservation_microticks"]
-        assert again.half_spread_microticks == decision["half_spread_microticks"]
-
-
 def test_a_decision_keeps_every_input_as_an_integer() -> None:
     store = MemoryStore()
     simulated(store)
-    fields = set(Decision.__dataclass_fields__)
+    fields = {*Decision.__dataclass_fields__, *DecisionInputs.__dataclass_fields__} - {"inputs"}
     for record in store.decisions("run")[:20]:
         assert b"." not in record.body.replace(b'"', b"")
         for name in fields:

@@ -8,16 +8,18 @@ from typing import Any
 
 import pytest
 from ports_memory import MemoryStore
-from trading_values import LINEAR, AdoptedEstimates, at_ms, depth, fill, policy_record, trade
+from trading_values import LINEAR, at_ms, depth, fill, policy_record, trade
 
 from dmm.adapters.venues.paper import PaperVenue
 from dmm.market.instrument import Side
 from dmm.market.tape import FeedEvent
 from dmm.ports import Latch
+from dmm.quoting.scale import Estimates
 from dmm.risk.breaker import Posture
 from dmm.units.errors import InvariantBroken, Retryable
 from dmm.units.ids import ZERO_HASH, hash_link
-from dmm.usecases.quote import EpochInputs, QuotingWorker, WorkerSettings
+from dmm.usecases.quote import QuotingWorker, WorkerSettings
+from dmm.usecases.situation import EpochInputs
 
 BOOK = ([(618_000, 50), (617_990, 80)], [(618_010, 50), (618_020, 80)])
 
@@ -222,7 +224,7 @@ def test_adopted_estimates_take_over_with_the_next_epoch() -> None:
     desk = Desk()
     desk.start()
     desk.worker.end_epoch(at_ms(1_000))
-    adopted = AdoptedEstimates(version=7, kappa_nano=123_000_000, sigma_microticks=90_000_000)
+    adopted = Estimates(version=7, kappa_nano=123_000_000, sigma_microticks=90_000_000)
     desk.worker.begin_epoch(
         1, started_at_ns=at_ms(1_000), inputs=replace(desk.inputs, estimates=adopted)
     )

@@ -27,6 +27,14 @@ def reservation_price(
     return mid_price - inventory * risk_aversion * variance
 
 
+def inventory_shift(*, inventory: float, risk_aversion: float, variance: float) -> float:
+    """Return q·γ·σ²(T−t): by how much inventory lowers the reservation price below the mid.
+
+    Arguments as in `reservation_price`.
+    """
+    return inventory * risk_aversion * variance
+
+
 def half_spread(*, risk_aversion: float, variance: float, arrival_decay: float) -> float:
     """Return δ = γσ²(T−t)/2 + (1/γ)·ln(1 + γ/κ), the distance of both quotes from r.
 
@@ -40,6 +48,27 @@ def half_spread(*, risk_aversion: float, variance: float, arrival_decay: float) 
     ----------
     Avellaneda & Stoikov (2008), Quantitative Finance 8(3), section 3: half of the optimal spread.
     """
+    return risk_aversion * variance / 2 + edge(
+        risk_aversion=risk_aversion, arrival_decay=arrival_decay
+    )
+
+
+def edge(*, risk_aversion: float, arrival_decay: float) -> float:
+    """Return (1/γ)·ln(1 + γ/κ): the depth at which a desk without inventory risk would quote.
+
+    Parameters
+    ----------
+    risk_aversion : γ, 1/price, > 0; towards 0 the edge becomes 1/κ
+    arrival_decay : κ, 1/price, > 0
+    """
     # log1p keeps its digits where γ/κ is small, which is where a market maker lives.
-    edge = math.log1p(risk_aversion / arrival_decay) / risk_aversion
-    return risk_aversion * variance / 2 + edge
+    return math.log1p(risk_aversion / arrival_decay) / risk_aversion
+
+
+def halved_inventory_shift(*, inventory: float, risk_aversion: float, variance: float) -> float:
+    """Return q·γ·σ²(T−t)/2: the rule with the stray ½, kept so that it can be compared.
+
+    It answers inventory half as much as the model demands. Nothing but the convention `dct` uses
+    it; arguments as in `reservation_price`.
+    """
+    return inventory_shift(inventory=inventory, risk_aversion=risk_aversion, variance=variance) / 2

@@ -1,0 +1,181 @@
+"""The worker's hands: orders out, reports in, and whether the venue agrees with our books."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dmm import observe
+from dmm.market.instrument import Side
+from dmm.market.order import Order, OrderReport, ReportKind
+from dmm.ports import Venue
+from dmm.quoting.decision_inputs import Working
+from dmm.risk.deadman import DeadMan, DeadManAct
+from dmm.risk.orders import OrderRecord
+from dmm.risk.outstanding import Outstanding
+from dmm.risk.rate import RateBudget, Withheld
+from dmm.risk.reconcile import (
+    NEVER_COMPARED,
+    OwnView,
+    after_comparison,
+    books_disagree,
+    compare,
+    is_due,
+    is_settled,
+)
+from dmm.units.amount import Lots
+from dmm.units.time import NS_PER_S, Nanos
+
+DEAD_MAN_NS = 10 * NS_PER_S
+"""Without a sign of life for this long the venue cancels everything."""
+
+ORDER_WEIGHT = 1
+"""What an order or a cancel takes of a venue's budget."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderReadings:
+    """What a decision is told of our orders; scales of `DecisionInputs`."""
+
+    outstanding_buy: Lots
+    outstanding_sell: Lots
+    working: tuple[Working, ...]
+    unknown_orders: int
+    books_disagree: bool
+    rate_weight_left: int | None
+
+
+class OrderDesk:
+    """Our orders at one venue. It decides nothing; it counts, compares and hands over.
+
+    The venue is compared with at the first look, then every minute, and at every look while there
+    is a gap. Orders wait for nothing here: what may not be sent, the gate has refused before.
+    """
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+        self._orders = Outstanding()
+        self._budget = RateBudget(venue.rate_windows) if venue.rate_windows else None
+        self._books = NEVER_COMPARED
+        self._dead_man = DeadMan(timeout_ns=DEAD_MAN_NS)
+        self._cursor = 0
+        self._filled: set[str] = set()
+        self._position = 0
+        self._last_fill_at_ns = Nanos(0)
+
+    def __bool__(self) -> bool:
+        return bool(self._orders)
+
+    # -- out ----------------------------------------------------------------------------------
+
+    def send(self, orders: Iterable[Order], *, now_ns: Nanos) -> None:
+        """Send orders that the gate has accepted; each counts from now on."""
+        for order in orders:
+            if self._budget is not None:
+                self._budget.spend(ORDER_WEIGHT, now_ns=now_ns)
+            self._orders.add(order)
+            self._venue.submit(order)
+
+    def cancel(self, client_ids: Iterable[str], *, now_ns: Nanos) -> None:
+        """Send cancels; one for which the budget has no room waits for the next decision."""
+        for client_id in client_ids:
+            if self._budget is not None:
+                verdict = self._budget.spend(ORDER_WEIGHT, now_ns=now_ns, is_cancel=True)
+                if isinstance(verdict, Withheld):
+                    continue
+            self._orders.mark_leaving(client_id, now_ns=now_ns)
+            self._venue.cancel(client_id, now_ns=now_ns)
+
+    def cancel_all(self, *, now_ns: Nanos) -> None:
+        """Send one cancel for everything, whatever the budget says."""
+        self._orders.mark_all_leaving(now_ns=now_ns)
+        self._venue.cancel_all(now_ns=now_ns)
+
+    # -- in -----------------------------------------------------------------------------------
+
+    def take(self, report: OrderReport) -> OrderRecord:
+        """Take a venue's report and return its order after it.
+
+        Raises
+        ------
+        InvariantBroken
+            If it is about an order that is not known, or about more than is left of it.
+        """
+        if report.kind is ReportKind.FILLED:
+            self._filled.add(report.client_id)
+            self._position += report.side.sign * report.size
+            self._last_fill_at_ns = report.at_ns
+        return self._orders.take(report)
+
+    # -- between ------------------------------------------------------------------------------
+
+    def look(self, now_ns: Nanos) -> OrderReadings:
+        """Give a sign of life, compare with the venue when due, and say how things stand."""
+        expired = self._sign_of_life(now_ns)
+        for record in self._orders.overdue(now_ns):
+            observe.order_unknown(order_id=record.order.client_id)
+        if is_due(self._books, now_ns):
+            self._compare(now_ns)
+        orders = self._orders
+        budget = self._budget
+        return OrderReadings(
+            outstanding_buy=orders.lots(Side.BUY),
+            outstanding_sell=orders.lots(Side.SELL),
+            working=tuple(
+                Working(
+                    client_id=order.client_id,
+                    side=order.side,
+                    price=order.price,
+                    remaining=left,
+                    placed_at_ns=order.created_at_ns,
+                )
+                for order, left in orders.staying()
+            ),
+            unknown_orders=orders.unknown_orders,
+            books_disagree=expired or books_disagree(self._books, now_ns),
+            rate_weight_left=None if budget is None else budget.left(now_ns=now_ns),
+        )
+
+    def _sign_of_life(self, now_ns: Nanos) -> bool:
+        """Re-arm the dead man's switch; tell whether it has fired and orders may be left of it."""
+        act = self._dead_man.act(now_ns, has_orders=bool(self._orders))
+        if act is DeadManAct.CANCEL_EVERYTHING:
+            if self._orders:
+                self._dead_man = self._dead_man.looked(now_ns)
+                self.cancel_all(now_ns=now_ns)
+                return True
+            self._dead_man = self._dead_man.everything_cancelled()
+        if act is DeadManAct.NOTHING and self._dead_man.deadline_ns is not None:
+            return False
+        self._dead_man = self._dead_man.armed(now_ns)
+        if self._dead_man.deadline_ns is not None:
+            self._venue.arm(until_ns=self._dead_man.deadline_ns)
+        return False
+
+    def _compare(self, now_ns: Nanos) -> None:
+        report = self._venue.statement(now_ns=now_ns, cursor=self._cursor)
+        records = (self._orders.record(client_id) for client_id in self._filled)
+        own = OwnView(
+            orders=self._orders.records(),
+            filled={
+                record.order.client_id: record.filled for record in records if record is not None
+            },
+            position=Lots(self._position),
+            balances={},
+            last_fill_at_ns=self._last_fill_at_ns,
+        )
+        gaps = compare(own, report)
+        if gaps and not is_settled(own, report):
+            return  # a fill may be on its way to one of us: look again before judging
+        if not gaps:
+            self._cursor = report.cursor
+            self._filled.clear()
+        for gap in gaps:
+            observe.venue_gap(
+                venue=self._venue.name,
+                kind=gap.kind.value,
+                name=gap.name,
+                ours=gap.ours,
+                theirs=gap.theirs,
+            )
+        self._books = after_comparison(gaps, at_ns=now_ns)
