@@ -7,12 +7,15 @@ const path = require('node:path');
 const solc = require('solc');
 
 const ROOT = __dirname;
-const FOLDERS = ['src/interfaces', 'src', 'testing'];
-const PRODUCTS = ['Settlement', 'Treasury', 'GovernorLog', 'Multisig', 'TestToken', 'SilentToken', 'HostileToken'];
+const FOLDERS = ['src/interfaces', 'src/libraries', 'src/parts', 'src', 'testing'];
+const PRODUCTS = [
+  'Settlement', 'Treasury', 'Distributor', 'GovernorLog',
+  'Multisig', 'Pool', 'SmartWallet', 'TestToken', 'SilentToken', 'HostileToken', 'FeeToken', 'GuardedToken', 'RebasingToken',
+];
 const SETTINGS = {
   evmVersion: 'cancun',
   viaIR: true,
-  optimizer: { enabled: true, runs: 10000 },
+  optimizer: { enabled: true, runs: 1000000 },
   metadata: { bytecodeHash: 'none', appendCBOR: false },
   outputSelection: { '*': { '*': ['abi', 'evm.bytecode.object'] } },
 };

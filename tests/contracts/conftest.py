@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,12 @@ import pytest
 from eth_abi.abi import decode, encode
 
 from dmm.adapters.evm.artefacts import load
+from dmm.adapters.evm.batches import (
+    SignedTrade,
+    Statement,
+    statement_calldata,
+    statement_digest,
+)
 from dmm.adapters.evm.calls import FILL
 from dmm.adapters.evm.codec import (
     Book,
@@ -30,7 +37,7 @@ from dmm.units.amount import Atoms
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "contracts" / "evm" / "build"
-CONTRACTS = ("Settlement", "Treasury", "GovernorLog", "Multisig", "TestToken", "SilentToken")
+CONTRACTS = tuple(sorted(path.stem for path in BUILD.glob("*.json")))
 PANIC_AND_TEXT = {"0x08c379a0": "Error(string)", "0x4e487b71": "Panic(uint256)"}
 START_S = 2_000_000_000
 """The chain's clock in these tests: fixed, so that calldata and thus gas are."""
@@ -67,6 +74,15 @@ class World:
             self.rpc("anvil_setBalance", who.address, hex(10**20))
         self.rpc("anvil_setBalance", self.actors.quote_signer.address, hex(10**20))
 
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """Take back whatever happens inside, also when it fails."""
+        mark = self.rpc("evm_snapshot")
+        try:
+            yield
+        finally:
+            self.rpc("evm_revert", mark)
+
     def now_s(self) -> int:
         return int(self.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
 
@@ -74,9 +90,12 @@ class World:
         """Make the next block, and calls on the pending one, happen at that second."""
         self.rpc("evm_setNextBlockTimestamp", time_s)
 
-    def send(self, key: Key, to: str | None, data: bytes) -> dict[str, Any]:
+    def send(
+        self, key: Key, to: str | None, data: bytes, *, gas_max: int = 16_000_000
+    ) -> dict[str, Any]:
         """Mine one transaction and return its receipt, reverted or not."""
-        tx_id = Sender(rpc=self.rpc, key=key, chain_id=31_337).submit(to, data)
+        sender = Sender(rpc=self.rpc, key=key, chain_id=31_337)
+        tx_id = sender.submit(to, data, gas_max=gas_max)
         self.rpc("evm_mine")
         receipt: dict[str, Any] = self.rpc("eth_getTransactionReceipt", tx_id)
         return receipt
@@ -97,12 +116,20 @@ class World:
         assert int(receipt["status"], 16) == 1, signature
         return receipt
 
-    def refusal(self, key: Key, to: str | None, data: bytes, *, at_s: int | None = None) -> Refusal:
+    def refusal(
+        self,
+        key: Key,
+        to: str | None,
+        data: bytes,
+        *,
+        at_s: int | None = None,
+        gas_max: int = 16_000_000,
+    ) -> Refusal:
         """Mine one call that must revert and move nothing; return its error."""
         before = self.balances()
         if at_s is not None:
             self.next_at(at_s)
-        receipt = self.send(key, to, data)
+        receipt = self.send(key, to, data, gas_max=gas_max)
         assert int(receipt["status"], 16) == 0, "the call went through"
         assert self.balances() == before, "a refused call moved money"
         trace = self.rpc(
@@ -155,6 +182,13 @@ class World:
 
     def supply(self, symbol: str) -> int:
         return self.read(self.book.token(symbol), "totalSupply()")
+
+    def topics(self, contract: str, event: str) -> tuple[str, list[str]]:
+        return load(BUILD, contract).event(event)
+
+    def error_of(self, selector: str) -> str:
+        """Return the name of an error by the eight hex digits of its selector."""
+        return self._errors.get("0x" + selector, "?()").partition("(")[0]
 
     def log(self, receipt: dict[str, Any], contract: str, event: str) -> dict[str, Any]:
         """Return the values of the one event of that name."""
@@ -225,6 +259,47 @@ class World:
             maker_sig,
             (accepted.quote_id, accepted.amount, accepted.recipient),
             taker_sig,
+        )
+
+    def trade(self, *, nonce: int, sells: bool = True, **change: Any) -> SignedTrade:
+        """Return a quote both sides signed: the desk sells a little BTC, or buys it."""
+        terms: dict[str, Any] = {
+            "maker_asset": "BTC" if sells else "USDT",
+            "taker_asset": "USDT" if sells else "BTC",
+            "maker_amount": Atoms(1_000_003 if sells else 600_000_019),
+            "taker_amount": Atoms(601_000_007 if sells else 999_983),
+            "nonce": nonce,
+        }
+        quote = self.quote(**(terms | change))
+        return self.signed(quote)
+
+    def signed(self, quote: FirmQuote, *, recipient: str | None = None) -> SignedTrade:
+        """Return a quote signed by its named signer and accepted whole by its taker."""
+        actors = self.actors
+        keys = (actors.desk, actors.quote_signer, actors.market_maker, *actors.takers)
+        signer = next(key for key in keys if key.address == quote.signer)
+        taker = next(key for key in keys if key.address == quote.taker)
+        accepted = Acceptance(
+            quote_id=quote.quote_id,
+            amount=quote.taker_amount,
+            recipient=recipient or taker.address,
+        )
+        return SignedTrade(
+            quote=quote,
+            acceptance=accepted,
+            maker_signature=sign_quote(quote, key=signer, book=self.book),
+            taker_signature=sign_acceptance(accepted, quote, key=taker, book=self.book),
+        )
+
+    def statement_data(
+        self, statement: Statement, *, maker: Key | None = None, taker: Key | None = None
+    ) -> bytes:
+        """Return the calldata of a statement, honestly signed by both unless told otherwise."""
+        signed = statement_digest(statement, self.book)
+        return statement_calldata(
+            statement,
+            maker_signature=(maker or self.actors.quote_signer).sign_digest(signed),
+            taker_signature=(taker or self.actors.takers[0]).sign_digest(signed),
         )
 
     def buyback_quote(self, **change: Any) -> FirmQuote:

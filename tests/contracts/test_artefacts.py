@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from dmm.adapters.evm import calls, codec
+from dmm.adapters.evm import batches, calls, codec
 from dmm.adapters.evm.artefacts import load, signature_of
 from dmm.adapters.evm.logs import TRANSFER_TOPIC
 from dmm.governance.policy import POLICY_BYTES_MAX
@@ -21,7 +22,12 @@ ROOT = Path(__file__).resolve().parents[2]
 EVM = ROOT / "contracts" / "evm"
 BUILD = EVM / "build"
 INTERFACE = tomllib.loads((ROOT / "contracts" / "interface.toml").read_text(encoding="utf-8"))
-CONTRACTS = {"settlement": "Settlement", "treasury": "Treasury", "governor": "GovernorLog"}
+CONTRACTS = {
+    "settlement": "Settlement",
+    "treasury": "Treasury",
+    "distributor": "Distributor",
+    "governor": "GovernorLog",
+}
 
 
 def source_hash() -> str:
@@ -103,6 +109,10 @@ def test_the_abis_have_the_events_of_the_interface() -> None:
 def test_the_codec_s_signed_fields_are_those_of_the_interface() -> None:
     assert list(codec.QUOTE_MEMBERS) == INTERFACE["signed"]["quote"]
     assert list(codec.ACCEPTANCE_MEMBERS) == INTERFACE["signed"]["acceptance"]
+    assert list(batches.STATEMENT_MEMBERS) == INTERFACE["signed"]["statement"]
+    assert list(batches.LEG_MEMBERS) == INTERFACE["signed"]["leg"]
+    assert list(batches.WORD_MEMBERS) == INTERFACE["signed"]["nonce_word"]
+    assert len(batches.CLAIM_LEAF) == len(INTERFACE["signed"]["claim"])
 
 
 def test_the_codec_s_signatures_are_those_of_the_abi() -> None:
@@ -122,6 +132,9 @@ def test_the_codec_s_signatures_are_those_of_the_abi() -> None:
         codec.BALANCE_OF,
         codec.SEQUENCE,
         codec.BLOCK_OF,
+        batches.NET,
+        batches.SETTLE_STATEMENT,
+        batches.CLAIM,
     ):
         assert signature in known
     assert load(BUILD, "TestToken").event("Transfer")[0] == TRANSFER_TOPIC
@@ -130,3 +143,20 @@ def test_the_codec_s_signatures_are_those_of_the_abi() -> None:
 def test_the_desk_and_the_interface_share_their_limits() -> None:
     assert INTERFACE["limits"]["retention_s"] == RETENTION_S
     assert INTERFACE["limits"]["order_body_bytes_max"] == POLICY_BYTES_MAX
+    assert INTERFACE["limits"]["net_quotes_max"] == batches.QUOTES_MAX
+    assert INTERFACE["limits"]["statement_legs_max"] == batches.LEGS_MAX
+    assert INTERFACE["limits"]["statement_words_max"] == batches.WORDS_MAX
+
+
+def test_every_test_that_the_audit_notes_name_exists() -> None:
+    """A name that ends in … stands for all tests that begin so."""
+    notes = (ROOT / "contracts" / "AUDIT.md").read_text(encoding="utf-8")
+    written = "\n".join(
+        path.read_text(encoding="utf-8")
+        for folder in ("contracts", "golden")
+        for path in (ROOT / "tests" / folder).glob("test_*.py")
+    )
+    named = re.findall(r"`(test_[a-z0-9_]+)(…?)`", notes)
+    assert len(named) > 40
+    for name, rest in named:
+        assert f"def {name}{'' if rest else '('}" in written, name

@@ -275,3 +275,102 @@ def test_tokens_that_return_nothing_are_paid_and_liars_are_not(world: Any) -> No
     refusal = refused(world, pay_data(world, key=OTHER_KEY, token=token, amount=40))
     assert (refusal.name, refusal.values) == ("SafeERC20FailedOperation", (token.lower(),))
     assert world.read(treasury, "settled(bytes32)", OTHER_KEY) == 0
+
+
+PAY_MANY = "payMany((bytes32,address,address,uint256,uint256)[])"
+
+
+def payments(world: Any, *changes: dict[str, Any]) -> list[tuple[Any, ...]]:
+    found = []
+    for index, change in enumerate(changes):
+        terms = {
+            "key": bytes([0xA0 + index]) * 32,
+            "token": world.book.token("DCT"),
+            "to": world.actors.providers[index % 3].address,
+            "amount": ONE_DCT + index,
+            "deadline": world.now_s() + 60,
+        } | change
+        found.append(tuple(terms.values()))
+    return found
+
+
+def test_one_bad_payment_of_many_is_recorded_and_blocks_no_other(world: Any) -> None:
+    token = world.create("GuardedToken", [], [])
+    world.call(world.actors.deployer, token, "mint(address,uint256)", world.at("treasury"), 10)
+    world.govern(world.at("treasury"), "setCap(address,uint256)", token, 10)
+    barred = world.actors.providers[1].address
+    world.call(world.actors.deployer, token, "setBlocked(address,bool)", barred, True)
+    pays(world, pay_data(world, key=b"\xa5" * 32, amount=1))
+    batch = payments(
+        world,
+        {},
+        {"token": token, "amount": 5, "to": barred},
+        {"amount": CAP + 1},
+        {"deadline": world.now_s() - 1},
+        {"amount": 0},
+        {},
+        {"to": "0x" + "00" * 20},
+        {},
+    )
+    receipt = pays(world, calldata(PAY_MANY, batch))
+    topic, _ = world.topics("Treasury", "Skipped")
+    skipped = {
+        log["topics"][1][2:4]: world.error_of(log["data"][2:10])
+        for log in receipt["logs"]
+        if log["topics"][0] == topic
+    }
+    assert skipped == {
+        "a1": "Blocked",
+        "a2": "CapExceeded",
+        "a3": "DeadlinePassed",
+        "a4": "ZeroAmount",
+        "a5": "KeyUsed",
+        "a6": "ZeroAddress",
+    }
+    used = [world.read(world.at("treasury"), "settled(bytes32)", row[0]) for row in batch]
+    assert used == [1, 0, 0, 0, 0, 1, 0, 1]
+    spent = world.read(
+        world.at("treasury"),
+        "spentOn(address,uint256)",
+        world.book.token("DCT"),
+        world.now_s() // DAY_S,
+    )
+    assert spent == 1 + batch[0][3] + batch[7][3]
+    pays(world, pay_data(world, key=batch[2][0], amount=1))
+
+
+def test_a_batch_of_payments_obeys_operator_pause_and_size(world: Any) -> None:
+    data = calldata(PAY_MANY, payments(world, {}))
+    refusal = world.refusal(world.actors.guardian, world.at("treasury"), data)
+    assert refusal.name == "NotOperator"
+    assert refused(world, calldata(PAY_MANY, [])).name == "EmptyBatch"
+    refusal = refused(world, calldata(PAY_MANY, payments(world, {}) * 65))
+    assert (refusal.name, refusal.values) == ("BatchTooLong", (65,))
+    world.call(world.actors.guardian, world.at("treasury"), "pause()")
+    assert refused(world, data).name == "Paused"
+
+
+def test_nobody_calls_a_single_payment_of_a_batch(world: Any) -> None:
+    one = "payOne((bytes32,address,address,uint256,uint256))"
+    data = calldata(one, payments(world, {})[0])
+    for caller in (world.actors.operator, world.actors.guardian, world.actors.deployer):
+        refusal = world.refusal(caller, world.at("treasury"), data)
+        assert (refusal.name, refusal.values) == ("NotSelf", (caller.address.lower(),))
+
+
+def test_a_batch_without_gas_for_its_payments_pays_none(world: Any) -> None:
+    data = calldata(PAY_MANY, payments(world, {}, {}, {}))
+    refusal = world.refusal(world.actors.operator, world.at("treasury"), data, gas_max=300_000)
+    assert refusal.name == "TooLittleGas"
+
+
+def test_a_token_that_burns_all_gas_blocks_no_other_payment(world: Any) -> None:
+    token = world.create("HostileToken", [], [])
+    deployer, treasury = world.actors.deployer, world.at("treasury")
+    world.call(deployer, token, "mint(address,uint256)", treasury, 100)
+    world.govern(treasury, "setCap(address,uint256)", token, 100)
+    world.call(deployer, token, "arm(address,bytes)", token, calldata("spin()"))
+    batch = payments(world, {"token": token, "amount": 7}, {})
+    pays(world, calldata(PAY_MANY, batch))
+    used = [world.read(treasury, "settled(bytes32)", row[0]) for row in batch]
+    assert used == [0, 1]

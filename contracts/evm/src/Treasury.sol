@@ -14,6 +14,9 @@ interface IBurnable {
 contract Treasury is ITreasury {
     using SafeERC20 for IERC20;
 
+    uint256 private constant PAYMENTS_MAX = 64;
+    uint256 private constant PAYMENT_GAS = 200_000;
+
     address public immutable authority;
     ISettlement public immutable settlement;
     address public operator;
@@ -34,10 +37,14 @@ contract Treasury is ITreasury {
         _;
     }
 
-    /// @dev Marks the key before any token is called, so that a token which calls back finds it used.
-    modifier once(bytes32 key, uint256 deadline) {
+    modifier onlyOperator() {
         if (msg.sender != operator) revert NotOperator(msg.sender);
         if (paused) revert Paused();
+        _;
+    }
+
+    /// @dev Marks the key before any token is called, so that a token which calls back finds it used.
+    modifier once(bytes32 key, uint256 deadline) {
         if (block.timestamp > deadline) revert DeadlinePassed(deadline, block.timestamp);
         if (settled[key]) revert KeyUsed(key);
         settled[key] = true;
@@ -54,12 +61,27 @@ contract Treasury is ITreasury {
 
     function pay(bytes32 key, address token, address to, uint256 amount, uint256 deadline)
         external
+        onlyOperator
         once(key, deadline)
     {
-        if (to == address(0)) revert ZeroAddress();
-        _spend(token, amount);
-        IERC20(token).safeTransfer(to, amount);
-        emit Paid(key, token, to, amount);
+        _pay(key, token, to, amount);
+    }
+
+    function payMany(Payment[] calldata payments) external onlyOperator returns (uint256 paid) {
+        if (payments.length == 0) revert EmptyBatch();
+        if (payments.length > PAYMENTS_MAX) revert BatchTooLong(payments.length);
+        for (uint256 i = 0; i < payments.length; ++i) {
+            // A payment must fail for its own reasons, never for want of gas.
+            if (gasleft() < PAYMENT_GAS + PAYMENT_GAS / 32) revert TooLittleGas(gasleft());
+            (bool done, bytes4 reason) = _try(abi.encodeCall(this.payOne, (payments[i])));
+            if (done) ++paid;
+            else emit Skipped(payments[i].key, reason);
+        }
+    }
+
+    function payOne(Payment calldata payment) external once(payment.key, payment.deadline) {
+        if (msg.sender != address(this)) revert NotSelf(msg.sender);
+        _pay(payment.key, payment.token, payment.to, payment.amount);
     }
 
     function buyback(
@@ -69,13 +91,13 @@ contract Treasury is ITreasury {
         uint256 deadline,
         uint256 minOutput,
         bool burn
-    ) external once(key, deadline) {
+    ) external onlyOperator once(key, deadline) {
         if (!buyable[quote.makerToken]) revert NotBuyable(quote.makerToken);
         _spend(quote.takerToken, quote.takerAmount);
         IERC20 bought = IERC20(quote.makerToken);
         uint256 before = bought.balanceOf(address(this));
         IERC20(quote.takerToken).forceApprove(address(settlement), quote.takerAmount);
-        settlement.take(quote, makerSig, address(this), minOutput);
+        settlement.take(quote, makerSig, quote.takerAmount, address(this), minOutput);
         uint256 output = bought.balanceOf(address(this)) - before;
         if (output < minOutput) revert OutputTooLow(output);
         if (burn) IBurnable(address(bought)).burn(output);
@@ -113,6 +135,22 @@ contract Treasury is ITreasury {
     function unpause() external onlyAuthority {
         paused = false;
         emit PausedSet(false);
+    }
+
+    function _pay(bytes32 key, address token, address to, uint256 amount) private {
+        if (to == address(0)) revert ZeroAddress();
+        _spend(token, amount);
+        IERC20(token).safeTransfer(to, amount);
+        emit Paid(key, token, to, amount);
+    }
+
+    /// @dev Call this contract with bounded gas; of what comes back only the first four bytes are read.
+    function _try(bytes memory data) private returns (bool done, bytes4 reason) {
+        assembly ("memory-safe") {
+            mstore(0x00, 0)
+            done := call(PAYMENT_GAS, address(), 0, add(data, 0x20), mload(data), 0x00, 0x04)
+            reason := mload(0x00)
+        }
     }
 
     function _spend(address token, uint256 amount) private {

@@ -12,10 +12,16 @@ contract HostileToken is TestToken {
 
     constructor() TestToken("HOSTILE", 18) {}
 
-    /// @notice Call `target` with `data` on every later transfer between accounts.
+    /// @notice Call `target` with `data` once, in the next transfer between accounts.
     function arm(address target_, bytes calldata data_) external {
         target = target_;
         data = data_;
+        called = false;
+    }
+
+    /// @notice Burn all gas there is.
+    function spin() external pure {
+        while (true) {}
     }
 
     function _update(address from, address to, uint256 amount) internal override {

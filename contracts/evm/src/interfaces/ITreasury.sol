@@ -10,6 +10,18 @@ import {ISettlement} from "./ISettlement.sol";
 ///         Plain ERC-20 tokens only. Another version of this contract means another deployment: the
 ///         authority appoints itself operator and pays the balance over, under caps it sets.
 interface ITreasury {
+    /// @notice One payment of a batch; members as the arguments of `pay`.
+    struct Payment {
+        bytes32 key;
+        address token;
+        address to;
+        uint256 amount;
+        uint256 deadline;
+    }
+
+    /// @notice A payment of a batch that was left out: its key is still unused.
+    /// @param reason Selector of the error that `pay` would have ended with; zero when it gave none.
+    event Skipped(bytes32 indexed key, bytes4 reason);
     /// @notice A payment under an intent's key.
     event Paid(bytes32 indexed key, address indexed token, address indexed to, uint256 amount);
     /// @notice A purchase under an intent's key; `burnt` tells whether what was bought is destroyed.
@@ -38,6 +50,10 @@ interface ITreasury {
     error CapNotLower(uint256 amountPerDay, uint256 present);
     error NotBuyable(address token);
     error OutputTooLow(uint256 output);
+    error EmptyBatch();
+    error BatchTooLong(uint256 length);
+    error TooLittleGas(uint256 left);
+    error NotSelf(address sender);
     error ZeroAmount();
     error ZeroAddress();
 
@@ -48,6 +64,15 @@ interface ITreasury {
     /// @param amount   Atoms, greater than zero, within what is left of the day's cap.
     /// @param deadline Last second in which the payment may happen.
     function pay(bytes32 key, address token, address to, uint256 amount, uint256 deadline) external;
+
+    /// @notice Pay many, each on its own terms: one that fails is recorded and blocks no other.
+    ///         Operator only, not while paused.
+    /// @param payments 1 to 64 payments.
+    /// @return paid How many were paid.
+    function payMany(Payment[] calldata payments) external returns (uint256 paid);
+
+    /// @notice One payment of a batch. This contract itself only.
+    function payOne(Payment calldata payment) external;
 
     /// @notice Take a maker's quote with treasury money through Settlement, once under `key`.
     /// @param key       The intent's id; used up for ever, whatever the other arguments.

@@ -28,6 +28,7 @@ QUOTE_MEMBERS = {
     "takerToken": "address",
     "makerAmount": "uint256",
     "takerAmount": "uint256",
+    "minFill": "uint256",
     "feeBps": "uint16",
     "feeRecipient": "address",
     "expiry": "uint64",
@@ -50,6 +51,7 @@ _ACCEPTANCE = struct_of("Acceptance", ACCEPTANCE_MEMBERS)
 QUOTE_TUPLE = f"({','.join(QUOTE_MEMBERS.values())})"
 ACCEPTANCE_TUPLE = "(bytes32,uint256,address)"
 
+NOBODY = "0x" + "00" * 20
 BALANCE_OF = "balanceOf(address)"
 SEQUENCE = "sequence()"
 BLOCK_OF = "blockOf(uint256)"
@@ -149,13 +151,22 @@ def quote_values(quote: FirmQuote, book: Book) -> tuple[object, ...]:
         book.token(quote.taker_asset),
         quote.maker_amount,
         quote.taker_amount,
+        # The desk's quotes are all or nothing: the least that may be filled is the whole.
+        quote.taker_amount,
         quote.fee_bps,
-        account(quote.fee_recipient, what="quote.fee_recipient"),
+        _fee_recipient(quote),
         quote.expiry_s,
         quote.settle_by_s,
         quote.nonce,
         quote.quote_id,
     )
+
+
+def _fee_recipient(quote: FirmQuote) -> str:
+    # The contract does not read it in a quote without fee, and zeros are the cheaper calldata.
+    if quote.fee_bps == 0:
+        return NOBODY
+    return account(quote.fee_recipient, what="quote.fee_recipient")
 
 
 def quote_hash(quote: FirmQuote, book: Book) -> bytes:
@@ -168,15 +179,20 @@ def quote_digest(quote: FirmQuote, book: Book) -> bytes:
     return digest(domain=book.domain(), struct_hash=quote_hash(quote, book))
 
 
-def acceptance_digest(acceptance: Acceptance, quote: FirmQuote, book: Book) -> bytes:
-    """Return what the taker signs: the acceptance together with the hash of the whole quote."""
+def acceptance_hash(acceptance: Acceptance, quote: FirmQuote, book: Book) -> bytes:
+    """Return the struct hash of an acceptance together with the hash of the whole quote."""
     values = (
         acceptance.quote_id,
         quote_hash(quote, book),
         acceptance.amount,
         account(acceptance.recipient, what="acceptance.recipient"),
     )
-    return digest(domain=book.domain(), struct_hash=_ACCEPTANCE.hash(values))
+    return _ACCEPTANCE.hash(values)
+
+
+def acceptance_digest(acceptance: Acceptance, quote: FirmQuote, book: Book) -> bytes:
+    """Return what the taker signs."""
+    return digest(domain=book.domain(), struct_hash=acceptance_hash(acceptance, quote, book))
 
 
 def order_head(

@@ -28,7 +28,13 @@ DCT = Asset(symbol="DCT", decimals=9)
 QUOTE_LIFETIME_S_MAX = 2 * 86_400
 """Longest time a quote may have to run when it is settled, enforced by the contract."""
 
+PERMIT2 = "0x000000000022D473030F116dDEE9F6B43aC78BA3"
+"""Where Permit2 lies on most chains. The local chain has no code there: paying by it fails."""
+
 UNLIMITED = 2**256 - 1
+CHALLENGE_S = 3_600
+"""How long a new root of claims can be vetoed before it pays, seconds."""
+
 CALL_GAS_MAX = 300_000
 BLOCKS_MAX = 64
 """Blocks a deployment may need; each takes what fits its gas limit."""
@@ -118,7 +124,9 @@ class _Site:
         owners = [owner.address for owner in actors.owners]
         made = {
             "multisig": self._create("Multisig", ["address[]", "uint256"], [owners, THRESHOLD]),
-            "settlement": self._create("Settlement", ["uint256"], [QUOTE_LIFETIME_S_MAX]),
+            "settlement": self._create(
+                "Settlement", ["uint256", "address"], [QUOTE_LIFETIME_S_MAX, PERMIT2]
+            ),
         }
         made["governor"] = self._create(
             "GovernorLog", ["address", "bytes32"], [made["multisig"], genesis_head]
@@ -137,6 +145,16 @@ class _Site:
             made[f"token:{asset.symbol}"] = self._create(
                 "TestToken", ["string", "uint8"], [asset.symbol, asset.decimals]
             )
+        made["distributor"] = self._create(
+            "Distributor",
+            ["address", "address", "address", "uint256"],
+            [
+                made["multisig"],
+                actors.guardian.address,
+                made[f"token:{DCT.symbol}"],
+                CHALLENGE_S,
+            ],
+        )
         return made
 
     def fund(self, made: dict[str, str], tokens: dict[str, Asset], money: Funding) -> None:
@@ -260,7 +278,7 @@ def _recorded(node: EvmNode, *, position: Asset, cash: Asset) -> list[Deployment
                 f"{path} has no token {asset.symbol} with {asset.decimals} decimals: "
                 "start on an empty state folder"
             )
-    for name in ("settlement", "treasury", "governor"):
+    for name in ("settlement", "treasury", "governor", "distributor"):
         if node.rpc("eth_getCode", found[name].address, "latest") == "0x":
             raise ServiceFault(
                 f"the local chain lost contract {name}: start on an empty state folder"

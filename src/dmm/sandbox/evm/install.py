@@ -33,20 +33,21 @@ def node_program() -> Path:
     return Path(folders[0]) / "bin" / "node"
 
 
-def ensure_npm(root: Path, *, cache_dir: Path) -> None:
-    """Install the packages of ``contracts/evm/package-lock.json`` unless they are there already.
+def ensure_npm(root: Path, *, cache_dir: Path, project: str = "contracts/evm") -> None:
+    """Install the packages of an npm project's lock unless they are there already.
 
     Parameters
     ----------
     root : the project's folder
     cache_dir : where npm may keep downloads; made when missing
+    project : the npm project, under `root`
 
     Raises
     ------
     ServiceFault
         If the folder or the lock is missing, or npm fails; the text holds npm's last words.
     """
-    folder = root / "contracts" / "evm"
+    folder = root / project
     lock = folder / "package-lock.json"
     if not lock.is_file():
         raise ServiceFault(f"{lock} is missing: run from a complete checkout")
@@ -84,10 +85,10 @@ def _npm_ci(folder: Path, cache_dir: Path) -> None:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ServiceFault(f"npm could not install contracts/evm: {error}") from error
+        raise ServiceFault(f"npm could not install {folder.name}: {error}") from error
     if done.returncode != 0:
         words = " ".join((done.stderr or done.stdout).split())[-300:]
-        raise ServiceFault(f"npm could not install contracts/evm (code {done.returncode}): {words}")
+        raise ServiceFault(f"npm could not install {folder.name} (code {done.returncode}): {words}")
 
 
 def anvil_program(root: Path) -> Path:
