@@ -17,11 +17,12 @@ EPOCHS = 3
 RUN_S_MAX = 200
 
 
-def measure(tape: Path | None) -> dict[str, object]:
-    """Return the figures of one warm run; all times in seconds of wall clock."""
+def measure(tape: Path | None, *, smoke: bool = False) -> dict[str, object]:
+    """Return the figures of one warm run, of a cold one for `smoke`; in seconds of wall clock."""
     with tempfile.TemporaryDirectory(prefix="dmm-bench-") as folder:
         Path(folder).chmod(0o755)
-        _demo(tape, Path(folder))
+        if not smoke:
+            _demo(tape, Path(folder))
         started = time.perf_counter()
         result = _demo(tape, Path(folder))
         total_s = time.perf_counter() - started

@@ -1,4 +1,4 @@
-"""``dmm bench NAME``: the benchmarks in ``bench/``, each a module with `measure(tape)`."""
+"""``dmm bench NAME``: the benchmarks in ``bench/``, each a module with `measure`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dmm.units.errors import UsageFault
 BENCH_FOLDER = PROJECT_ROOT / "bench"
 
 
-def run_bench(name: str, *, as_json: bool, tape: Path | None) -> None:
+def run_bench(name: str, *, as_json: bool, tape: Path | None, smoke: bool) -> None:
     """Run one benchmark and print its figures.
 
     Raises
@@ -32,7 +32,7 @@ def run_bench(name: str, *, as_json: bool, tape: Path | None) -> None:
         raise UsageFault(f"benchmark {name!r} cannot be loaded")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    figures = module.measure(tape.resolve() if tape else None)
+    figures = module.measure(tape.resolve() if tape else None, smoke=smoke)
     if as_json:
         typer.echo(json.dumps(figures))
         return

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import sys
 import threading
 from dataclasses import replace
 
@@ -30,6 +31,9 @@ from dmm.usecases.quote_live import Hedges, LiveLoop
 from dmm.usecases.situation import EpochInputs
 
 RUN_KIND = "up"
+
+SWITCH_S = 0.000_5
+"""How long the journal's thread may hold the interpreter while an event waits."""
 
 SETTINGS = WorkerSettings(latch_every=1, batch_max=16)
 """In real time a kill must hold at the next decision, and the journal must not lag."""
@@ -99,6 +103,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="dmm worker", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="seed of the simulated market")
     seed = parser.parse_args().seed
+    sys.setswitchinterval(SWITCH_S)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -104,6 +104,16 @@ class QuotingWorker:
         return self._posture
 
     @property
+    def decisions(self) -> int:
+        """Return how many decisions were made in the open epoch."""
+        return self._decisions
+
+    @property
+    def fills(self) -> int:
+        """Return how many own fills were booked in the open epoch."""
+        return self._session.fills
+
+    @property
     def position(self) -> Position:
         """Return inventory and profit, hedges included."""
         return self._session.position
