@@ -251,14 +251,17 @@ def calibrate(
 @app.command()
 @reported
 def bench(
-    name: Annotated[str, typer.Argument(help="spine")],
+    name: Annotated[str, typer.Argument(help="A module of the folder bench: spine, quote, …")],
     as_json: AsJson = False,
     tape: Annotated[Path | None, typer.Option(help="The recording to play.")] = None,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="A size that proves that it runs, and nothing else.")
+    ] = False,
 ) -> None:
     """Run a benchmark."""
     from dmm.entrypoints.bench import run_bench
 
-    run_bench(name, as_json=as_json, tape=tape)
+    run_bench(name, as_json=as_json, tape=tape, smoke=smoke)
 
 
 @app.command()
@@ -283,6 +286,17 @@ def replay_journal(
     from dmm.entrypoints.journal import run_replay
 
     raise typer.Exit(run_replay(run_id, state=state, as_json=as_json))
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def retain(context: typer.Context) -> None:
+    """Prune the journal by hand, or prove what was pruned; `dmm retain --help`."""
+    from dmm.entrypoints.retain import main as run_retain
+
+    raise typer.Exit(run_retain(context.args))
 
 
 TapePaths = Annotated[
@@ -353,6 +367,41 @@ def tape_convert(
         force=force,
         as_json=as_json,
     )
+
+
+@tapes.command("record")
+@reported
+def tape_record(
+    venue: Annotated[str, typer.Option("--venue", help="binance-spot, binance-usdm or coinbase.")],
+    symbol: Annotated[str, typer.Option("--symbol", help="Such as BTCUSDT; coinbase: BTC-USD.")],
+    out: Annotated[Path, typer.Option("--out", help="The file to make; never replaced.")],
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="How long; until Ctrl-C unless given.")
+    ] = None,
+    streams: Annotated[
+        str, typer.Option("--streams", help="Some of depth,trades,bookTicker, with depth.")
+    ] = "depth,trades,bookTicker",
+    url: Annotated[
+        str, typer.Option("--url", help="Another WebSocket server: ws:// or wss://.")
+    ] = "",
+    rest_url: Annotated[
+        str, typer.Option("--rest-url", help="Another REST server: http:// or https://.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Record a venue's public messages as they come, through gaps and reconnects."""
+    from dmm.entrypoints.record import RecordRequest, run_record
+
+    request = RecordRequest(
+        venue=venue,
+        symbol=symbol,
+        out=out,
+        seconds=seconds,
+        streams=streams,
+        url=url,
+        rest_url=rest_url,
+    )
+    run_record(request, as_json=as_json)
 
 
 def main() -> None:
