@@ -369,6 +369,41 @@ def tape_convert(
     )
 
 
+@tapes.command("record")
+@reported
+def tape_record(
+    venue: Annotated[str, typer.Option("--venue", help="binance-spot, binance-usdm or coinbase.")],
+    symbol: Annotated[str, typer.Option("--symbol", help="Such as BTCUSDT; coinbase: BTC-USD.")],
+    out: Annotated[Path, typer.Option("--out", help="The file to make; never replaced.")],
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="How long; until Ctrl-C unless given.")
+    ] = None,
+    streams: Annotated[
+        str, typer.Option("--streams", help="Some of depth,trades,bookTicker, with depth.")
+    ] = "depth,trades,bookTicker",
+    url: Annotated[
+        str, typer.Option("--url", help="Another WebSocket server: ws:// or wss://.")
+    ] = "",
+    rest_url: Annotated[
+        str, typer.Option("--rest-url", help="Another REST server: http:// or https://.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Record a venue's public messages as they come, through gaps and reconnects."""
+    from dmm.entrypoints.record import RecordRequest, run_record
+
+    request = RecordRequest(
+        venue=venue,
+        symbol=symbol,
+        out=out,
+        seconds=seconds,
+        streams=streams,
+        url=url,
+        rest_url=rest_url,
+    )
+    run_record(request, as_json=as_json)
+
+
 def main() -> None:
     """Run the command line."""
     sys.exit(app())

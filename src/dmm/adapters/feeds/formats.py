@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from dmm.adapters.feeds.binance_hour import SNAPSHOT_SUFFIX, TRADES_SUFFIX, UPDATE_SUFFIX
+from dmm.adapters.feeds.coinbase import BEGINNING
 from dmm.adapters.feeds.files import name_of
 from dmm.adapters.feeds.findings import Findings
 from dmm.adapters.feeds.native import HEADER_KEY
@@ -23,6 +24,7 @@ class Format(StrEnum):
     BINANCE_TRADES = "binance-trades"
     HYPERLIQUID = "hyperliquid"
     TARDIS = "tardis"
+    COINBASE = "coinbase"
     NATIVE = "native"
     POOL_MINUTES = "pool-minutes"
     FUNDING = "funding"
@@ -98,6 +100,8 @@ def _format_of(path: Path) -> Format:
     for beginning, kind in HEADERS:
         if header.startswith(beginning):
             return kind
+    if BEGINNING.match(header):
+        return Format.COINBASE
     return Format.BINANCE_RAW
 
 

@@ -12,6 +12,7 @@ from dmm.adapters.feeds.binance_hour import BinanceHourFeed, hour_of, instrument
 from dmm.adapters.feeds.binance_message import STAMP_NS, shown
 from dmm.adapters.feeds.binance_raw import BinanceRawFeed
 from dmm.adapters.feeds.binance_trades import BinanceTradesFeed, instrument_of_trades
+from dmm.adapters.feeds.coinbase import CoinbaseFeed, instrument_of_coinbase
 from dmm.adapters.feeds.files import array_elements, digest, gzip_lines, name_of
 from dmm.adapters.feeds.findings import Findings
 from dmm.adapters.feeds.formats import Format, format_of
@@ -104,6 +105,9 @@ def _open_other(
             files = tardis_files_of(paths)
             instrument = instrument_of_tardis(files, allow_gaps=allow_gaps, tick_size=tick_size)
             return TardisFeed(files, instrument=instrument, allow_gaps=allow_gaps)
+        case Format.COINBASE:
+            instrument = instrument_of_coinbase(paths, allow_gaps=allow_gaps, tick_size=tick_size)
+            return CoinbaseFeed(paths, instrument=instrument, allow_gaps=allow_gaps)
         case _:
             raise UsageFault(
                 f"{name_of(paths[0])} holds {found}, no tape of events: it has no book to play"
@@ -155,7 +159,7 @@ def span(paths: Sequence[Path], *, allow_gaps: bool = False) -> tuple[Nanos, Nan
             for hour in map(hour_of, paths):
                 stamps += _hour_stamps(hour.update, EVENT_TIME, Findings(allow_gaps=allow_gaps))
                 stamps += _hour_stamps(hour.trades, TRADE_TIME, Findings(allow_gaps=allow_gaps))
-        case Format.BINANCE_RAW:
+        case Format.BINANCE_RAW | Format.COINBASE:
             for path in paths:
                 stamps += _raw_stamps(path, Findings(allow_gaps=allow_gaps))
         case Format.NATIVE:
