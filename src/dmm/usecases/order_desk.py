@@ -59,7 +59,8 @@ class OrderDesk:
         self._books = NEVER_COMPARED
         self._dead_man = DeadMan(timeout_ns=DEAD_MAN_NS)
         self._cursor = 0
-        self._filled: set[str] = set()
+        self._filled: dict[str, int] = {}
+        self._filled_since: set[str] = set()
         self._position = 0
         self._last_fill_at_ns = Nanos(0)
 
@@ -102,7 +103,9 @@ class OrderDesk:
             If it is about an order that is not known, or about more than is left of it.
         """
         if report.kind is ReportKind.FILLED:
-            self._filled.add(report.client_id)
+            client_id = report.client_id
+            self._filled[client_id] = self._filled.get(client_id, 0) + report.size
+            self._filled_since.add(client_id)
             self._position += report.side.sign * report.size
             self._last_fill_at_ns = report.at_ns
         return self._orders.take(report)
@@ -154,12 +157,9 @@ class OrderDesk:
 
     def _compare(self, now_ns: Nanos) -> None:
         report = self._venue.statement(now_ns=now_ns, cursor=self._cursor)
-        records = (self._orders.record(client_id) for client_id in self._filled)
         own = OwnView(
             orders=self._orders.records(),
-            filled={
-                record.order.client_id: record.filled for record in records if record is not None
-            },
+            filled={client_id: self._filled[client_id] for client_id in self._filled_since},
             position=Lots(self._position),
             balances={},
             last_fill_at_ns=self._last_fill_at_ns,
@@ -169,7 +169,9 @@ class OrderDesk:
             return  # a fill may be on its way to one of us: look again before judging
         if not gaps:
             self._cursor = report.cursor
-            self._filled.clear()
+            self._filled_since.clear()
+            still = frozenset(self._orders.client_ids())
+            self._filled = {one: size for one, size in self._filled.items() if one in still}
         for gap in gaps:
             observe.venue_gap(
                 venue=self._venue.name,

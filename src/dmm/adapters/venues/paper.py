@@ -19,11 +19,8 @@ from dmm.units.time import NS_PER_MS, NS_PER_S, Nanos
 LATENCY_NS = 5 * NS_PER_MS
 """One-way delay of orders and cancels, unless told otherwise."""
 
-RATE_WINDOWS = (
-    RateWindow(length_ns=10 * NS_PER_S, weight_max=300, cancel_reserve=60),
-    RateWindow(length_ns=60 * NS_PER_S, weight_max=1_200, cancel_reserve=240),
-)
-"""What a large exchange lets one account ask: orders and cancels weigh 1 each."""
+RATE_WINDOWS = (RateWindow(length_ns=60 * NS_PER_S, weight_max=2_400, cancel_reserve=600),)
+"""What a large exchange lets one address ask in a minute: orders and cancels weigh 1 each."""
 
 FILLS_MAX = 65_536
 """Fills kept for the next statement; more than a minute can bring."""
