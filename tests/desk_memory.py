@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 from journal_memory import MemoryJournal
@@ -21,13 +22,18 @@ from dmm.ports import (
     Run,
     SignedTx,
     SignRequest,
+    SlotOffer,
+    SlotRules,
+    SlotState,
     Snapshot,
     TokenTransfer,
     TxView,
 )
 from dmm.quoting.decision import DecisionRecord, MarketSlice, SliceSummary
+from dmm.quoting.decision_inputs import DecisionInputs
+from dmm.risk.breaker import Posture
 from dmm.settlement.batch import account
-from dmm.settlement.intent import Intent
+from dmm.settlement.intent import Intent, Purpose, Slot
 from dmm.units.amount import Atoms, HalfTicks, Lots, Ticks
 from dmm.units.ids import ZERO_HASH, Hash32, Json, canonical_json, hash_link
 from dmm.units.time import NS_PER_S, Nanos
@@ -98,6 +104,9 @@ class Chain:
     logs: list[TokenTransfer] = field(default_factory=list)
     orders: list[ExecutedOrder] = field(default_factory=list)
     stolen: dict[tuple[str, str], int] = field(default_factory=dict)
+    slot_rules: SlotRules = field(
+        default_factory=lambda: SlotRules(replaces=True, burns=True, atomic=True)
+    )
 
     def snapshot(self) -> Snapshot:
         return Snapshot(
@@ -119,11 +128,27 @@ class Chain:
             return self.key_answer
         return Answer.FOUND if intent.intent_id in self.used else Answer.ABSENT
 
-    def next_slot(self, signer: str, *, at: Snapshot) -> int | None:
+    def slot_offer(self, signer: str, *, at: Snapshot) -> SlotOffer | None:
         del signer, at
-        return self.finalized_slot
+        return None if self.finalized_slot is None else SlotOffer(floor=self.finalized_slot)
 
-    def sign_request(self, intent: Intent, *, generation: int, bump: int, slot: int) -> SignRequest:
+    def slot_state(self, slot: Slot, intent: Intent, *, at: Snapshot) -> SlotState:
+        del intent, at
+        if self.finalized_slot is None:
+            return SlotState.UNKNOWN
+        return SlotState.SPENT if slot.slot < self.finalized_slot else SlotState.OPEN
+
+    def sign_request(
+        self,
+        intent: Intent,
+        *,
+        generation: int,
+        bump: int,
+        slot: int,
+        purpose: Purpose = Purpose.PAY,
+        expires: int = 0,
+        anchor: str = "",
+    ) -> SignRequest:
         return SignRequest(
             intent=intent,
             generation=generation,
@@ -132,6 +157,9 @@ class Chain:
             fee_wei_per_gas_max=10 + bump,
             tip_wei_per_gas=1,
             gas_max=100_000,
+            purpose=purpose,
+            expires=expires,
+            anchor=anchor,
         )
 
     def send(self, raw: bytes) -> None:
@@ -182,7 +210,8 @@ class Signer:
         self.fault: Exception | None = None
         self.signed: list[SignRequest] = []
 
-    def address(self, chain: str) -> str:
+    def address(self, chain: str, lane: str = "") -> str:
+        del lane
         return f"0x51-{chain}"
 
     def sign(self, request: SignRequest) -> SignedTx:
@@ -273,20 +302,35 @@ class Desk:
     def held(self, vault: str, asset: str, kind: AccountKind) -> int:
         return self.store.balance(account(vault, asset, kind))
 
-    def close_slice(self, summary: SliceSummary, quotes: list[list[Json]] | None = None) -> None:
-        """Journal one decision that leaves `quotes` at the slice's start, and close the slice."""
+    def close_slice(
+        self,
+        summary: SliceSummary,
+        quotes: list[list[Json]] | None = None,
+        *,
+        posture: str = "quoting",
+        **inputs: Any,
+    ) -> None:
+        """Journal one decision that leaves `quotes` at the slice's start, and close the slice.
+
+        `quotes` were placed by it; `inputs` replace those of a calm market.
+        """
         records = self.store.decisions(summary.run_id)
-        body = canonical_json(
-            {
-                "decided_at_ns": summary.started_at_ns,
-                "posture": "quoting",
-                "best_bid": 99_990,
-                "best_ask": 100_010,
-                "sigma_microticks": 5_000_000,
-                "half_spread_microticks": 3_000_000,
-                "quotes": quotes or [],
-            }
+        known = decision_inputs(
+            run_id=summary.run_id,
+            seq=len(records),
+            epoch=summary.epoch,
+            decided_at_ns=summary.started_at_ns,
+            inventory=summary.position,
+            **inputs,
         )
+        outputs: dict[str, Json] = {
+            "posture": posture,
+            "sigma_microticks": 5_000_000,
+            "half_spread_microticks": 3_000_000,
+            "keep": [],
+            "quotes": list(quotes or []),
+        }
+        body = canonical_json(known.body | outputs)
         previous = records[-1].link_hash if records else ZERO_HASH
         self.store.append_decisions(
             [
@@ -302,6 +346,38 @@ class Desk:
             ]
         )
         self.store.close_slice(summary)
+
+
+def decision_inputs(**changes: Any) -> DecisionInputs:
+    """Return inputs of a calm market around 10,000 USDT."""
+    return replace(
+        DecisionInputs(
+            run_id=RUN,
+            seq=0,
+            epoch=0,
+            decided_at_ns=Nanos(START_NS),
+            policy_sequence=0,
+            estimate_version=0,
+            instrument_valid_from_ns=0,
+            best_bid=Ticks(99_990),
+            best_bid_size=Lots(15),
+            best_ask=Ticks(100_010),
+            best_ask_size=Lots(7),
+            mid=HalfTicks(200_000),
+            inventory=Lots(0),
+            outstanding_buy=Lots(0),
+            outstanding_sell=Lots(0),
+            drawdown_atoms=Atoms(0),
+            posture_before=Posture.QUOTING,
+            received_at_ns=Nanos(START_NS),
+            feed_is_fresh=True,
+            estimated_sigma_microticks=5_000_000,
+            estimated_kappa_nano=10**9,
+            online_sigma_microticks=5_000_000,
+            working=(),
+        ),
+        **changes,
+    )
 
 
 BOTH_SIDES: list[list[Json]] = [["buy", 99_980, 4], ["sell", 100_020, 6]]

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
+from chain_memory import MemoryChainEvents
 from retention_memory import MemoryRetention
 
 from dmm.ledger.journal import Posting
-from dmm.ports import Deployment, PolicyRecord
+from dmm.ports import AdoptOnly, Deployment, PolicyRecord
 from dmm.rfq.protocol import RfqTrade
 from dmm.settlement.epoch import EpochClaim, EpochPlan, EpochRow, Job, JobStatus, RowTable
-from dmm.settlement.intent import Attempt, AttemptState, Claimed, Intent, IntentState
-from dmm.settlement.lifecycle import LEGAL, Fenced
-from dmm.units.errors import InvariantBroken
+from dmm.settlement.intent import (
+    Attempt,
+    AttemptState,
+    Claimed,
+    Intent,
+    IntentState,
+    Purpose,
+    Slot,
+)
+from dmm.settlement.lifecycle import LEGAL, Fenced, LaneBounds
+from dmm.units.errors import InvariantBroken, UsageFault
 from dmm.units.ids import ZERO_HASH, Hash32, Json
 from dmm.units.time import NS_PER_S, Nanos
 
@@ -32,13 +42,13 @@ class Entry:
     owner: str = ""
     lease_until_ns: int = 0
     due_ns: int = 0
-    live_slot: tuple[str, int] | None = None
+    live_slot: Slot | None = None
     attempts: list[Attempt] = field(default_factory=list)
     final: tuple[str | None, int] | None = None
     proofs: list[dict[str, Json]] = field(default_factory=list)
 
 
-class MemoryJournal(MemoryRetention):
+class MemoryJournal(MemoryChainEvents, MemoryRetention):
     """A whole `Store`. Leases run by `now_ns`, which a simulation may turn."""
 
     def __init__(self, now_ns: Callable[[], int] = lambda: 0) -> None:
@@ -50,12 +60,24 @@ class MemoryJournal(MemoryRetention):
         self.entries: dict[Hash32, Entry] = {}
         self._lanes: dict[tuple[str, str], int] = {}
         self._slots: dict[tuple[str, str, int], Hash32] = {}
+        self._release_orders: set[int] = set()
+        self._adopt_only: dict[str, AdoptOnly] = {}
         self._deployed: dict[tuple[str, str], Deployment] = {}
         self._nonces: dict[str, int] = {}
         self._trades: dict[Hash32, RfqTrade] = {}
 
     def close(self) -> None:
         """Do nothing."""
+
+    def copy(self, now_ns: Callable[[], int]) -> MemoryJournal:
+        """Return a backup of everything, with a clock of its own."""
+        held, self._now_ns = self._now_ns, lambda: 0
+        try:
+            twin = deepcopy(self)
+        finally:
+            self._now_ns = held
+        twin._now_ns = now_ns
+        return twin
 
     # -- ledger and policy: content is not the time, sequences may have gaps
 
@@ -143,6 +165,13 @@ class MemoryJournal(MemoryRetention):
             and entry.state.is_open
             and entry.lease_until_ns <= now_ns
             and entry.due_ns <= now_ns
+        ] or [
+            entry
+            for entry in self.entries.values()
+            if entry.intent.chain == chain
+            and self._is_left_behind(entry)
+            and entry.lease_until_ns <= now_ns
+            and entry.due_ns <= now_ns
         ]
         if not due:
             return None
@@ -156,30 +185,88 @@ class MemoryJournal(MemoryRetention):
             generation=entry.generation,
             fence=entry.fence,
             owner=owner,
-            attempts=tuple(a for a in entry.attempts if a.state not in GONE),
+            attempts=tuple(
+                a for a in entry.attempts if a.state not in GONE and self._is_live(entry, a)
+            ),
+            slot=self._live_slot(entry),
         )
 
-    def allocate_slot(self, claimed: Claimed, *, signer: str, finalized_slot: int) -> int:
+    def _is_live(self, entry: Entry, attempt: Attempt) -> bool:
+        live = entry.live_slot
+        return live is not None and (live.signer, live.slot) == (attempt.signer, attempt.slot)
+
+    def _live_slot(self, entry: Entry) -> Slot | None:
+        live = entry.live_slot
+        if live is None:
+            return None
+        later = self._lanes[entry.intent.chain, live.signer] > live.slot + 1
+        return replace(live, blocks_others=later)
+
+    def _is_left_behind(self, entry: Entry) -> bool:
+        live = self._live_slot(entry)
+        if live is None or entry.state.is_open:
+            return False
+        return live.blocks_others or entry.state is IntentState.QUARANTINED
+
+    def live_slots(self, chain: str) -> list[tuple[Intent, IntentState, Slot]]:
+        found = [
+            (entry.intent, entry.state, live)
+            for entry in self.entries.values()
+            if entry.intent.chain == chain and (live := self._live_slot(entry)) is not None
+        ]
+        return sorted(found, key=lambda one: (one[2].signer, one[2].slot))
+
+    def allocate_slot(
+        self,
+        claimed: Claimed,
+        *,
+        signer: str,
+        finalized_slot: int,
+        expires: int = 0,
+        anchor: str = "",
+        bounds: LaneBounds | None = None,
+    ) -> int | None:
         entry = self._held(claimed)
         if entry.live_slot is not None:
-            return entry.live_slot[1]
+            return entry.live_slot.slot
+        if bounds is not None and not self._has_room(entry.intent, bounds):
+            return None
         lane = (claimed.intent.chain, signer)
         slot = max(self._lanes.get(lane, 0), finalized_slot)
         self._lanes[lane] = slot + 1
         if (*lane, slot) in self._slots:
             raise InvariantBroken(f"slot {slot} of {lane} belongs to another intent")
         self._slots[(*lane, slot)] = claimed.intent.intent_id
-        entry.live_slot = (signer, slot)
+        entry.live_slot = Slot(
+            signer=signer, slot=slot, generation=entry.generation, expires=expires, anchor=anchor
+        )
         return slot
+
+    def _has_room(self, intent: Intent, bounds: LaneBounds) -> bool:
+        may_land = [
+            (of, state)
+            for of, state, _ in self.live_slots(intent.chain)
+            if of.kind is intent.kind and (state.is_open or state is IntentState.QUARANTINED)
+        ]
+        unlanded = {IntentState.READY, IntentState.IN_FLIGHT}
+        in_flight = sum(state in unlanded for _, state in may_land)
+        value = sum(of.amount for of, _ in may_land if of.asset == intent.asset)
+        value_max = bounds.value_atoms_max.get(intent.asset)
+        return in_flight < bounds.in_flight_max and (
+            value_max is None or value + intent.amount <= value_max
+        )
 
     def store_attempt(self, claimed: Claimed, attempt: Attempt) -> None:
         entry = self._held(claimed)
-        if entry.live_slot != (attempt.signer, attempt.slot):
+        if attempt.purpose is Purpose.PAY and not entry.state.is_open:
+            raise InvariantBroken(f"intent of {attempt.tx_id} has ended: nothing more is sent")
+        if not self._is_live(entry, attempt):
             raise InvariantBroken(f"attempt {attempt.tx_id} uses a slot that is not its intent's")
         if any(a.tx_id == attempt.tx_id for a in entry.attempts):
             raise InvariantBroken(f"attempt {attempt.tx_id} is stored already")
         entry.attempts.append(attempt)
-        self._move(entry, IntentState.IN_FLIGHT)
+        if entry.state is IntentState.READY:
+            self._move(entry, IntentState.IN_FLIGHT)
 
     def mark_broadcast(self, claimed: Claimed, tx_id: str) -> None:
         entry = self._held(claimed)
@@ -204,7 +291,9 @@ class MemoryJournal(MemoryRetention):
         self.post(postings)
         if tx_id is not None:
             self._mark(entry, tx_id, state=AttemptState.FINAL_OK)
+            entry.live_slot = None
         entry.final = (tx_id, height)
+        entry.lease_until_ns = 0
         self._move(entry, IntentState.FINAL)
 
     def finish_failed(
@@ -213,11 +302,16 @@ class MemoryJournal(MemoryRetention):
         entry = self._held(claimed)
         self.post(postings)
         entry.proofs.append(proof | {"height": height})
+        entry.lease_until_ns = 0
         self._move(entry, IntentState.FAILED)
 
     def retire_slot(self, claimed: Claimed, *, height: int, proof: dict[str, Json]) -> None:
         entry = self._held(claimed)
+        if entry.live_slot is None:
+            raise InvariantBroken("no slot is live")
         for attempt in list(entry.attempts):
+            if not self._is_live(entry, attempt):
+                continue
             landed = attempt.state is AttemptState.LANDED
             gone = AttemptState.FINAL_REVERTED if landed else AttemptState.RETIRED
             self._mark(entry, attempt.tx_id, state=gone)
@@ -226,12 +320,56 @@ class MemoryJournal(MemoryRetention):
         entry.live_slot = None
         entry.generation += 1
         entry.proofs.append(proof | {"height": height})
-        self._move(entry, IntentState.READY)
+        if entry.state is IntentState.IN_FLIGHT:
+            self._move(entry, IntentState.READY)
 
     def quarantine(self, claimed: Claimed, *, reason: str) -> None:
         entry = self._held(claimed)
         entry.proofs.append({"reason": reason})
+        entry.lease_until_ns = 0
         self._move(entry, IntentState.QUARANTINED)
+
+    def release_quarantine(
+        self,
+        intent_id: Hash32,
+        *,
+        order_sequence: int,
+        proof: dict[str, Json],
+        postings: Sequence[Posting] = (),
+    ) -> IntentState:
+        entry = self.entries.get(intent_id)
+        if entry is None or entry.state is not IntentState.QUARANTINED:
+            raise UsageFault(f"intent {intent_id.hex()} is in no quarantine")
+        if order_sequence in self._release_orders:
+            raise UsageFault(f"order {order_sequence} was used before")
+        signed = any(self._is_live(entry, a) for a in entry.attempts)
+        new = IntentState.IN_FLIGHT if signed else IntentState.READY
+        new = IntentState.FAILED if postings else new
+        self.post(postings)
+        self._release_orders.add(order_sequence)
+        entry.proofs.append(proof)
+        entry.fence += 1
+        entry.owner, entry.lease_until_ns, entry.due_ns = "", 0, 0
+        self._move(entry, new)
+        return new
+
+    # -- restores
+
+    def enter_adopt_only(
+        self, *, chain: str, until_s: int, reason: str, now_ns: Nanos
+    ) -> AdoptOnly:
+        held = self._adopt_only.get(chain)
+        until_s = until_s if held is None else max(until_s, held.until_s)
+        entered = AdoptOnly(chain=chain, until_s=until_s, reason=reason, entered_at_ns=now_ns)
+        self._adopt_only[chain] = entered
+        return entered
+
+    def adopt_only(self, chain: str) -> AdoptOnly | None:
+        return self._adopt_only.get(chain)
+
+    def leave_adopt_only(self, *, chain: str, proof: dict[str, Json], now_ns: Nanos) -> None:
+        del proof, now_ns
+        self._adopt_only.pop(chain, None)
 
     def release(self, claimed: Claimed, *, due_in_s: float) -> None:
         entry = self._held(claimed)

@@ -12,7 +12,7 @@ import numpy as np
 from dmm.ledger.account import Account
 from dmm.ledger.journal import Posting
 from dmm.market.order import Fill
-from dmm.ports import Latch, PolicyRecord, Run
+from dmm.ports import Controls, HaltLatch, Latch, PolicyRecord, Run
 from dmm.quoting.decision import DecisionRecord, MarketSlice, SliceSummary
 from dmm.units.amount import Atoms
 from dmm.units.errors import InvariantBroken, UsageFault
@@ -33,6 +33,7 @@ class MemoryStore:
         self._balances: dict[Account, int] = {}
         self._latches: list[Latch] = []
         self._orders_used: set[int] = set()
+        self._halts: list[HaltLatch] = []
         self._policies: list[PolicyRecord] = []
         self.audit: list[tuple[str, bytes, Hash32]] = []
 
@@ -168,10 +169,11 @@ class MemoryStore:
                 kill_id=kill_id, killed=True, reason=reason, operator=operator, at_ns=now_ns
             )
             self._latches.append(holds)
+        self._tell(operator, "kill", {"kill_id": holds.kill_id, "reason": reason}, now_ns)
         return holds
 
     def release_kill(
-        self, *, kill_id: int, order_sequence: int, operator: str, now_ns: Nanos
+        self, *, kill_id: int, order_sequence: int, operator: str, now_ns: Nanos, tx_id: str = ""
     ) -> Latch:
         holds = self.latch()
         if holds is None or not holds.killed or holds.kill_id != kill_id:
@@ -181,7 +183,47 @@ class MemoryStore:
         self._orders_used.add(order_sequence)
         released = replace(holds, killed=False, operator=operator, at_ns=now_ns)
         self._latches.append(released)
+        body: dict[str, Json] = {"kill_id": kill_id, "order": order_sequence, "tx_id": tx_id}
+        self._tell(operator, "resume", body, now_ns)
         return released
+
+    def halted(self) -> HaltLatch | None:
+        return self._halts[-1] if self._halts else None
+
+    def halt(self, *, run_id: str, reason: str, now_ns: Nanos) -> HaltLatch:
+        holds = self.halted()
+        if holds is None or not holds.halted:
+            holds = HaltLatch(
+                halt_id=holds.halt_id + 1 if holds else 1,
+                halted=True,
+                run_id=run_id,
+                reason=reason,
+                operator="",
+                at_ns=now_ns,
+            )
+            self._halts.append(holds)
+            body: dict[str, Json] = {
+                "halt_id": holds.halt_id,
+                "run_id": run_id,
+                "reason": reason,
+            }
+            self._tell("worker", "halt", body, now_ns)
+        return holds
+
+    def reset_halt(self, *, operator: str, reason: str, now_ns: Nanos) -> HaltLatch:
+        holds = self.halted()
+        if holds is None or not holds.halted:
+            raise UsageFault("the desk is not halted: there is nothing to reset")
+        reset = replace(holds, halted=False, reason=reason, operator=operator, at_ns=now_ns)
+        self._halts.append(reset)
+        self._tell(operator, "reset", {"halt_id": reset.halt_id, "reason": reason}, now_ns)
+        return reset
+
+    def controls(self) -> Controls:
+        return Controls(kill=self.latch(), halt=self.halted(), database_at_ns=Nanos(0))
+
+    def _tell(self, actor: str, action: str, body: dict[str, Json], now_ns: Nanos) -> None:
+        self.append_audit(actor=actor, action=action, body=body, now_ns=now_ns)
 
     def policy_head(self) -> PolicyRecord | None:
         return self._policies[-1] if self._policies else None

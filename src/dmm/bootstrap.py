@@ -18,13 +18,16 @@ from dmm import observe
 from dmm.market.instrument import Instrument
 from dmm.settings import PROJECT_ROOT, Settings, settings
 from dmm.settlement.epoch import Job, JobOutcome
+from dmm.settlement.lifecycle import LaneBounds
 from dmm.units.errors import UsageFault
 
 if TYPE_CHECKING:
+    from dmm.adapters.write_behind import LiveJournal
     from dmm.ports import (
         Archive,
         BuybackQuoter,
         Chain,
+        ChainLog,
         Clock,
         ControlStore,
         QuoteSigner,
@@ -32,8 +35,8 @@ if TYPE_CHECKING:
         Scheduler,
         Signer,
         Store,
-        WorkerStore,
     )
+    from dmm.settlement.latch_bounds import LatchBounds
     from dmm.units.ids import Json
     from dmm.usecases.retain import Retained
 
@@ -47,6 +50,7 @@ ARTEFACT_DIR = (
 
 WARM_MODULES = (
     "adapters.evm.client",
+    "adapters.evm.events",
     "adapters.makers.http",
     "adapters.postgres.store",
     "adapters.reports.calibration_evidence",
@@ -87,14 +91,27 @@ class Desk:
         return PostgresStore(self.settings.database_url.get_secret_value())
 
     @functools.cached_property
+    def driver_store(self) -> Store:
+        """Return the journal by the driver's own login, alone to read signed bytes."""
+        from dmm.adapters.postgres.store import PostgresStore
+
+        url = self.settings.driver_database_url.get_secret_value()
+        return PostgresStore(url) if url else self.store
+
+    @functools.cached_property
     def chain(self) -> Chain:
         """Return the chain through the desk's nodes."""
         return self._evm(self.settings.evm_rpc_urls)
 
     @functools.cached_property
-    def audit_chain(self) -> Chain:
-        """Return the auditor's own connection to the chain."""
-        return self._evm((self.settings.evm_audit_rpc_url or self.settings.evm_rpc_urls[-1],))
+    def chain_log(self) -> ChainLog:
+        """Return the chain's own record through the desk's nodes."""
+        return self._evm_log(self.settings.evm_rpc_urls)
+
+    @functools.cached_property
+    def audit_log(self) -> ChainLog:
+        """Return the chain's own record through the auditor's own node."""
+        return self._evm_log((self.settings.evm_audit_rpc_url or self.settings.evm_rpc_urls[-1],))
 
     @functools.cached_property
     def signer(self) -> Signer:
@@ -136,25 +153,33 @@ class Desk:
         return FolderArchive(self.settings.archive_folder)
 
     @property
+    def lane_bounds(self) -> LaneBounds:
+        """Return what the driver may have on its way at once."""
+        return LaneBounds(
+            in_flight_max=self.settings.settle_in_flight_max,
+            value_atoms_max=self.settings.settle_value_max,
+        )
+
+    @property
     def owner(self) -> str:
         """Return the name under which this process leases work."""
         return f"pid-{os.getpid()}"
 
     @contextlib.contextmanager
-    def worker_journal(self) -> Iterator[WorkerStore]:
-        """Give the quoting worker a journal that never makes it wait.
+    def worker_journal(self) -> Iterator[LiveJournal]:
+        """Give the live worker a journal that never makes it wait.
 
-        Leaving the context writes what is left. Writes and the watch on the kill switch have a
-        connection each, so that a write that hangs hides no kill.
+        Leaving the context writes what is left. Writes and the watch on kill switch, halt latch and
+        clock have a connection each, so that a write that hangs hides no kill.
         """
         from dmm.adapters.postgres.store import PostgresStore
-        from dmm.adapters.write_behind import WriteBehind
+        from dmm.adapters.write_behind import LiveJournal
 
         url = self.settings.database_url.get_secret_value()
         with (
             contextlib.closing(PostgresStore(url)) as store,
             contextlib.closing(PostgresStore(url)) as latch_store,
-            WriteBehind(store, latch_store=latch_store) as journal,
+            LiveJournal(store, latch_store=latch_store, clock=self.clock) as journal,
         ):
             yield journal
 
@@ -174,10 +199,21 @@ class Desk:
             tip_gwei=self.settings.evm_tip_gwei,
         )
 
+    def _evm_log(self, urls: tuple[str, ...]) -> ChainLog:
+        from dmm.adapters.evm.events import EvmLog
+
+        return EvmLog(
+            rpc_urls=urls,
+            chain_id=self.settings.evm_chain_id,
+            deployments=self.store.deployments(CHAIN),
+            artefact_dir=ARTEFACT_DIR,
+        )
+
     def close(self) -> None:
         """Close what was opened."""
-        if "store" in self.__dict__:
-            self.store.close()
+        for name in ("store", "driver_store"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
 
 
 @functools.cache
@@ -283,6 +319,34 @@ def apply_order(sequence: int) -> JobOutcome:
     )
 
 
+REBASE_DUST_WHOLE = 1
+"""What a token may take off balances without a log before that latches, in whole cash units."""
+
+
+def latch_bounds(wired: Desk) -> LatchBounds:
+    """Return what is too little to latch, in atoms of the latest run's cash asset.
+
+    The cash asset is the numéraire; the position asset has the last slice's mid; what has no price
+    latches at any size.
+    """
+    from dmm.ledger.fills import marked_atoms
+    from dmm.settlement.latch_bounds import LatchBounds, LatchCause, Price
+    from dmm.units.amount import Lots
+
+    run = wired.store.latest_run()
+    if run is None:
+        return LatchBounds()
+    instrument, last = wired.instrument(run), wired.store.last_slice(run.run_id)
+    prices = {instrument.cash.symbol: Price(numeraire_atoms=1, atoms=1)}
+    worth = 0 if last is None else marked_atoms(instrument, inventory=Lots(1), mid=last.mid)
+    if worth > 0:
+        prices[instrument.position.symbol] = Price(
+            numeraire_atoms=worth, atoms=instrument.position_atoms_per_lot
+        )
+    dust = REBASE_DUST_WHOLE * 10**instrument.cash.decimals
+    return LatchBounds(dust={LatchCause.REBASE: dust}, prices=prices)
+
+
 def prune_journal(*, keep_days: int) -> Retained:
     """Archive and prune partitions of runs that finished more than `keep_days` ago."""
     from dmm.usecases.retain import prune_journal as prune
@@ -380,7 +444,7 @@ def _dispatch(wired: Desk, run: Run, epoch: int) -> JobOutcome:
     from dmm.usecases.dispatch import dispatch_outbox
 
     return dispatch_outbox(
-        store=wired.store,
+        store=wired.driver_store,
         chain=wired.chain,
         signer=wired.signer,
         clock=wired.clock,
@@ -389,6 +453,7 @@ def _dispatch(wired: Desk, run: Run, epoch: int) -> JobOutcome:
         epoch=epoch,
         wait_s_max=wired.settings.dispatch_wait_s_max,
         lease_s=wired.settings.lease_s,
+        bounds=wired.lane_bounds,
     )
 
 
@@ -397,8 +462,11 @@ def _audit(wired: Desk, run: Run, epoch: int) -> JobOutcome:
 
     return audit_settlement(
         store=wired.store,
-        chain=wired.audit_chain,
+        chain=wired.chain,
+        log=wired.audit_log,
+        follow_log=wired.chain_log,
         clock=wired.clock,
         run_id=run.run_id,
         epoch=epoch,
+        bounds=latch_bounds(wired),
     )

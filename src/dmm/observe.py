@@ -36,6 +36,34 @@ _AUDIT_DIFFERENCE = Gauge(
 )
 _KILLED = Gauge("dmm_killed", "1 while the kill switch holds.", registry=REGISTRY)
 _POSTURE = Gauge("dmm_posture", "0 quoting to 6 killed.", registry=REGISTRY)
+_HALTED = Gauge("dmm_halted", "1 while a drawdown's halt holds.", registry=REGISTRY)
+_ORDERS_LEFT = Gauge(
+    "dmm_orders_left_after_kill",
+    "Orders that every round of a kill left open.",
+    ["venue"],
+    registry=REGISTRY,
+)
+_EFFICIENCY = Gauge(
+    "dmm_spread_efficiency_bps",
+    "Realised over theoretical spread of the last window with fills.",
+    ["venue"],
+    registry=REGISTRY,
+)
+_ADVERSE = Gauge(
+    "dmm_adverse_move_microticks",
+    "Mean move against our fills over their horizon, last window with fills.",
+    ["venue"],
+    registry=REGISTRY,
+)
+_DRIFT = Gauge(
+    "dmm_inventory_drift_lots", "Net change of inventory in a day.", ["symbol"], registry=REGISTRY
+)
+_QUALITY_ALERTS = Counter(
+    "dmm_quality_alerts", "Windows that passed a threshold.", ["kind"], registry=REGISTRY
+)
+_CLOCK_OFFSET = Gauge(
+    "dmm_clock_offset_ms", "The database's time less this host's.", registry=REGISTRY
+)
 _VENUE_GAPS = Counter(
     "dmm_venue_gaps",
     "Differences found between our books and the venue's.",
@@ -127,6 +155,60 @@ def kill_switch(*, killed: bool, reason: str, operator: str) -> None:
     """Note that the kill switch was latched or released."""
     _KILLED.set(1 if killed else 0)
     _log.warning("kill_switch", killed=killed, reason=reason, operator=operator)
+
+
+def halt_latch(*, halted: bool, reason: str, operator: str) -> None:
+    """Note that a drawdown halted the desk, or that a person reset it."""
+    _HALTED.set(1 if halted else 0)
+    _log.warning("halt_latch", halted=halted, reason=reason, operator=operator)
+
+
+def orders_left(*, venue: str, orders: int, rounds: int) -> None:
+    """Note that a kill's last round left orders open: a person must go to the venue."""
+    _ORDERS_LEFT.labels(venue).set(orders)
+    _log.error(
+        "orders_left",
+        venue=venue,
+        orders=orders,
+        rounds=rounds,
+        cure="cancel them at the venue by hand",
+    )
+
+
+def spread_efficiency(*, venue: str, share_bps: int, poor_windows: int, is_alert: bool) -> None:
+    """Note a window's realised over theoretical spread; an alert when it stayed poor."""
+    _EFFICIENCY.labels(venue).set(share_bps)
+    if is_alert:
+        _alert("spread_efficiency", venue=venue, share_bps=share_bps, poor_windows=poor_windows)
+
+
+def adverse_selection(*, venue: str, mean_microticks: int, is_alert: bool) -> None:
+    """Note the mean move against a window's fills; an alert when volatility does not explain it."""
+    _ADVERSE.labels(venue).set(mean_microticks)
+    if is_alert:
+        _alert("adverse_selection", venue=venue, mean_microticks=mean_microticks)
+
+
+def inventory_drift(*, symbol: str, net_change_lots: int, volume_lots: int, is_alert: bool) -> None:
+    """Note a day's net change of inventory; an alert when it is large for the volume traded."""
+    _DRIFT.labels(symbol).set(net_change_lots)
+    if is_alert:
+        _alert(
+            "inventory_drift",
+            symbol=symbol,
+            net_change_lots=net_change_lots,
+            volume_lots=volume_lots,
+        )
+
+
+def _alert(kind: str, **values: str | int) -> None:
+    _QUALITY_ALERTS.labels(kind).inc()
+    _log.warning(kind, **values)
+
+
+def clock_offset(*, offset_ns: int) -> None:
+    """Note how far the database's clock is from this host's, ns."""
+    _CLOCK_OFFSET.set(offset_ns // 1_000_000)
 
 
 def order_unknown(*, order_id: str) -> None:

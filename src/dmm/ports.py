@@ -19,8 +19,10 @@ from dmm.quoting.decision import DecisionRecord, SliceSummary
 from dmm.rfq.protocol import FirmQuote, RfqTrade
 from dmm.risk.rate import RateWindow
 from dmm.risk.reconcile import VenueReport
+from dmm.settlement.chain_event import BlockRef, ChainEvent
 from dmm.settlement.epoch import EpochClaim, EpochPlan, EpochRow, Job, JobStatus, RowTable
-from dmm.settlement.intent import Attempt, Claimed, Intent, IntentState
+from dmm.settlement.intent import Attempt, Claimed, Intent, IntentState, Purpose, Slot
+from dmm.settlement.lifecycle import LaneBounds
 from dmm.units.amount import Atoms
 from dmm.units.ids import Hash32, Json
 from dmm.units.time import Nanos
@@ -257,15 +259,39 @@ class IntentStore(Protocol):
     """
 
     def claim_due(self, *, chain: str, owner: str, lease_s: int) -> Claimed | None:
-        """Lease the open intent that is due longest, raising its fence; None when none is due."""
+        """Lease the open intent that is due longest, raising its fence; None when none is due.
+
+        When no open one is due, an intent that has ended but whose live slot keeps later ones
+        waiting, or that is in quarantine with a live slot.
+        """
         ...
 
-    def allocate_slot(self, claimed: Claimed, *, signer: str, finalized_slot: int) -> int:
-        """Claim the next slot of the signer's lane, never below the finalized one."""
+    def allocate_slot(
+        self,
+        claimed: Claimed,
+        *,
+        signer: str,
+        finalized_slot: int,
+        expires: int = 0,
+        anchor: str = "",
+        bounds: LaneBounds | None = None,
+    ) -> int | None:
+        """Claim the next slot of the signer's lane, never below the finalized one.
+
+        None when a bound is reached: nothing was claimed, asking again later is right.
+
+        Parameters
+        ----------
+        expires, anchor : what the slot's bytes will name; see `dmm.settlement.intent.Slot`
+        bounds : what may be on its way at once; None for no bound
+        """
         ...
 
     def store_attempt(self, claimed: Claimed, attempt: Attempt) -> None:
-        """Store signed bytes before their first send; the intent becomes IN_FLIGHT."""
+        """Store signed bytes before their first send; a READY intent becomes IN_FLIGHT.
+
+        For an intent that has ended only bytes that burn its slot are taken.
+        """
         ...
 
     def mark_broadcast(self, claimed: Claimed, tx_id: str) -> None:
@@ -293,11 +319,38 @@ class IntentStore(Protocol):
         ...
 
     def retire_slot(self, claimed: Claimed, *, height: int, proof: dict[str, Json]) -> None:
-        """Retire the live slot with its proof: back to READY, generation + 1."""
+        """Retire the live slot with its proof: back to READY, generation + 1.
+
+        The slot of an intent that has ended, or is in quarantine, is retired and nothing else.
+        """
         ...
 
     def quarantine(self, claimed: Claimed, *, reason: str) -> None:
         """Stop work on an intent until governance releases it."""
+        ...
+
+    def release_quarantine(
+        self,
+        intent_id: Hash32,
+        *,
+        order_sequence: int,
+        proof: dict[str, Json],
+        postings: Sequence[Posting] = (),
+    ) -> IntentState:
+        """Let an executed order end a quarantine; each order releases once.
+
+        Without postings work goes on, as READY or, with signed bytes out, as IN_FLIGHT; with those
+        that void its reservation the intent is FAILED. Returns the state it now has.
+
+        Raises
+        ------
+        UsageFault
+            If there is no such intent, it is in no quarantine, or the order was used before.
+        """
+        ...
+
+    def live_slots(self, chain: str) -> list[tuple[Intent, IntentState, Slot]]:
+        """Return every slot of a chain that is not retired, with the intent it belongs to."""
         ...
 
     def release(self, claimed: Claimed, *, due_in_s: float) -> None:
@@ -310,6 +363,38 @@ class IntentStore(Protocol):
 
     def final_transactions(self, chain: str) -> list[tuple[Intent, str, int]]:
         """Return (intent, tx id, height) of every intent final on a chain."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptOnly:
+    """After a restore: until `until_s`, in chain time, a chain is read and nothing is signed.
+
+    `until_s` is the last deadline that bytes signed before the restore can carry: once a finalized
+    block is later, whatever the journal has forgotten is either paid or dead.
+    """
+
+    chain: str
+    until_s: int
+    reason: str
+    entered_at_ns: Nanos
+
+
+class RestoreStore(Protocol):
+    """Whether the journal may have forgotten what was signed."""
+
+    def enter_adopt_only(
+        self, *, chain: str, until_s: int, reason: str, now_ns: Nanos
+    ) -> AdoptOnly:
+        """Note a restore; while one holds, the later `until_s` of both holds on."""
+        ...
+
+    def adopt_only(self, chain: str) -> AdoptOnly | None:
+        """Return what holds on a chain, or None when it may be signed for."""
+        ...
+
+    def leave_adopt_only(self, *, chain: str, proof: dict[str, Json], now_ns: Nanos) -> None:
+        """Note that a chain was adopted, with the block that proves it; again is a no-op."""
         ...
 
 
@@ -348,8 +433,36 @@ class Latch:
     at_ns: Nanos
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HaltLatch:
+    """The halt as last written: a drawdown stopped new orders, and only a person's reset opens it.
+
+    `halt_id` rises with each halt; `run_id` is the run whose drawdown it was, `reason` why it was
+    halted or reset, `operator` who reset it, empty while it holds.
+    """
+
+    halt_id: int
+    halted: bool
+    run_id: str
+    reason: str
+    operator: str
+    at_ns: Nanos
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Controls:
+    """Both latches and the database's own time, as of one instant."""
+
+    kill: Latch | None
+    halt: HaltLatch | None
+    database_at_ns: Nanos
+
+
 class ControlStore(Protocol):
-    """Kill switch, policy head, audit log."""
+    """Kill switch, halt latch, policy head, audit log.
+
+    Whatever latches or releases also appends its record to the audit log, in the same transaction.
+    """
 
     def latch(self) -> Latch | None:
         """Return the latest latch, or None when nothing was ever killed."""
@@ -360,15 +473,41 @@ class ControlStore(Protocol):
         ...
 
     def release_kill(
-        self, *, kill_id: int, order_sequence: int, operator: str, now_ns: Nanos
+        self, *, kill_id: int, order_sequence: int, operator: str, now_ns: Nanos, tx_id: str = ""
     ) -> Latch:
         """Release a latch by an executed order; each order releases once.
+
+        Parameters
+        ----------
+        tx_id : the order's transaction, for the audit log
 
         Raises
         ------
         UsageFault
             If that kill is not the one that holds, or the order was used before.
         """
+        ...
+
+    def halted(self) -> HaltLatch | None:
+        """Return the latest halt or its reset, or None when nothing was ever halted."""
+        ...
+
+    def halt(self, *, run_id: str, reason: str, now_ns: Nanos) -> HaltLatch:
+        """Latch a halt; when already halted, return the latch that holds."""
+        ...
+
+    def reset_halt(self, *, operator: str, reason: str, now_ns: Nanos) -> HaltLatch:
+        """Release the halt that holds, on a person's word.
+
+        Raises
+        ------
+        UsageFault
+            If none holds.
+        """
+        ...
+
+    def controls(self) -> Controls:
+        """Return both latches and the database's time, read at once."""
         ...
 
     def policy_head(self) -> PolicyRecord | None:
@@ -448,6 +587,98 @@ class RfqStore(Protocol):
         """Return an epoch's quotes by nonce."""
         ...
 
+    def rfq_issued(
+        self, *, quote_ids: Sequence[Hash32], nonces: Sequence[tuple[str, int]] = ()
+    ) -> list[RfqTrade]:
+        """Return those quotes that we issued, by their ids or by (maker in any case, nonce)."""
+        ...
+
+
+class ChainEventStore(Protocol):
+    """The chain as the follower read it: blocks and events are only added."""
+
+    def final_head(self, chain: str) -> BlockRef | None:
+        """Return the last block followed as final; None before the first."""
+        ...
+
+    def blocks_above(self, chain: str, height: int) -> list[BlockRef]:
+        """Return known blocks above a height, reorganised ones included, by height."""
+        ...
+
+    def record_tip(self, blocks: Sequence[BlockRef], events: Sequence[ChainEvent]) -> int:
+        """Add blocks that are not final yet, lowest first; return how many were new.
+
+        Raises
+        ------
+        InvariantBroken
+            If a block does not stand on a known one, or is known with other content.
+        """
+        ...
+
+    def record_final(
+        self, blocks: Sequence[BlockRef], events: Sequence[ChainEvent], postings: Sequence[Posting]
+    ) -> int:
+        """Add final blocks, lowest first, with their events and postings, in one transaction.
+
+        Again is a no-op; returns how many events were not known before.
+
+        Raises
+        ------
+        InvariantBroken
+            If a height is final with another block, or an event is known with other content.
+        """
+        ...
+
+    def final_events(self, chain: str, *, from_height: int, to_height: int) -> list[ChainEvent]:
+        """Return events of final blocks in a range of heights, both included, in their order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptView:
+    """An attempt as everybody may see it: all but the signed bytes."""
+
+    tx_id: str
+    intent_id: Hash32
+    generation: int
+    bump: int
+    signer: str
+    slot: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntentView:
+    """An intent with how it stands; `final_tx_id` is empty while unknown or when adopted."""
+
+    intent: Intent
+    state: IntentState
+    generation: int
+    final_tx_id: str
+    closed_height: int | None
+    proof: dict[str, Json] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """All that the audit of a chain rests on, read at one instant.
+
+    `followed_height` is the height up to which events were posted, −1 for none.
+    """
+
+    intents: tuple[IntentView, ...]
+    attempts: tuple[AttemptView, ...]
+    postings: tuple[Posting, ...]
+    followed_height: int
+
+
+class AuditStore(Protocol):
+    """What an auditor reads; it writes nothing."""
+
+    def books(self, chain: str, vaults: Sequence[str]) -> Books:
+        """Return a chain's intents and attempts, and the postings of vaults, as of one instant."""
+        ...
+
 
 class WorkerStore(Protocol):
     """What the quoting worker needs of the journal; see `QuoteStore` and `ControlStore`.
@@ -470,6 +701,28 @@ class WorkerStore(Protocol):
 
     def latch(self) -> Latch | None:
         """Return the latest latch, or None when nothing was ever killed."""
+        ...
+
+
+class LiveControls(Protocol):
+    """What the present asks of a live worker beside the kill switch; a play has none of it."""
+
+    def halt(self, *, run_id: str, reason: str, now_ns: Nanos) -> None:
+        """Latch a halt; it may be taken over and written after what was appended before."""
+        ...
+
+    def halted(self) -> HaltLatch | None:
+        """Return the latest halt or its reset, or None when nothing was ever halted.
+
+        Raises
+        ------
+        Retryable
+            If it could not be read for too long.
+        """
+        ...
+
+    def clock_offset_ns(self) -> int | None:
+        """Return the database's time less this host's, ns; None while it is not measured."""
         ...
 
 
@@ -581,10 +834,13 @@ class Store(
     QuoteStore,
     EpochStore,
     IntentStore,
+    RestoreStore,
     LedgerStore,
     ControlStore,
     DeploymentStore,
     RfqStore,
+    ChainEventStore,
+    AuditStore,
     RetentionStore,
     Protocol,
 ):
@@ -600,7 +856,11 @@ class Store(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """One coherent view of a chain; no decision mixes two."""
+    """One coherent view of a chain; no decision mixes two.
+
+    `witnesses` nodes have the finalized block; what is read at it counts as known only when as many
+    of them agree as the chain's quorum asks for.
+    """
 
     chain: str
     head_height: int
@@ -608,14 +868,56 @@ class Snapshot:
     finalized_height: int
     finalized_hash: str
     finalized_time_s: int
+    witnesses: int = 1
 
 
 class Answer(StrEnum):
-    """What a node may answer: three values, never two."""
+    """What a node may answer: three values, never two.
+
+    A replay key has two more where a payment takes several messages: it is taken but not every leg
+    is evidenced yet, or the contract has closed it by a refund and will never pay it.
+    """
 
     FOUND = "found"
     ABSENT = "absent"
     UNKNOWN = "unknown"
+    PENDING = "pending"
+    REFUNDED = "refunded"
+
+
+class SlotState(StrEnum):
+    """Whether bytes signed for a slot can still land, at one finalized block."""
+
+    OPEN = "open"
+    SPENT = "spent"
+    """Proven: on this chain they never will."""
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotRules:
+    """What the slots of a chain are like; the driver knows nothing else about them.
+
+    Parameters
+    ----------
+    replaces : two transactions in one slot exclude each other, so a fee may be raised in place
+    burns : an unused slot holds later ones up, and can be used up by an empty transaction
+    atomic : a transaction that succeeded has paid; without it only the replay key says so
+    """
+
+    replaces: bool
+    burns: bool
+    atomic: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotOffer:
+    """What a new slot would be; the fields are those of `dmm.settlement.intent.Slot`."""
+
+    floor: int
+    """Slots below it are used up at the finalized block."""
+    expires: int = 0
+    anchor: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -631,7 +933,10 @@ class TxView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignRequest:
-    """What the settlement signer is asked to sign: structure, never bytes."""
+    """What the settlement signer is asked to sign: structure, never bytes.
+
+    A request to burn names the intent whose slot it is and moves nothing.
+    """
 
     intent: Intent
     generation: int
@@ -640,6 +945,9 @@ class SignRequest:
     fee_wei_per_gas_max: int
     tip_wei_per_gas: int
     gas_max: int
+    purpose: Purpose = Purpose.PAY
+    expires: int = 0
+    anchor: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -655,8 +963,11 @@ class SignedTx:
 class Signer(Protocol):
     """The settlement signer, another process."""
 
-    def address(self, chain: str) -> str:
-        """Return the address that sends on a chain."""
+    def address(self, chain: str, lane: str = "") -> str:
+        """Return the address that sends on a chain for one class of intents.
+
+        Classes with one address share its slots, those with several do not wait for each other.
+        """
         ...
 
     def sign(self, request: SignRequest) -> SignedTx:
@@ -758,8 +1069,13 @@ class Chain(Protocol):
         """Return the chain's name in the journal, for example ``evm``."""
         ...
 
+    @property
+    def slot_rules(self) -> SlotRules:
+        """Return what this chain's slots are like."""
+        ...
+
     def snapshot(self) -> Snapshot:
-        """Return head and finalized block; `Retryable` when no node answers."""
+        """Return head and finalized block; `Retryable` when too few nodes agree on them."""
         ...
 
     def transaction(self, tx_id: str, *, at: Snapshot) -> TxView:
@@ -770,11 +1086,25 @@ class Chain(Protocol):
         """Tell whether the intent's replay key is used in our contract at the finalized block."""
         ...
 
-    def next_slot(self, signer: str, *, at: Snapshot) -> int | None:
-        """Return the signer's nonce at the finalized block; None when unknown."""
+    def slot_offer(self, signer: str, *, at: Snapshot) -> SlotOffer | None:
+        """Return what a new slot of a signer would be; None when unknown."""
         ...
 
-    def sign_request(self, intent: Intent, *, generation: int, bump: int, slot: int) -> SignRequest:
+    def slot_state(self, slot: Slot, intent: Intent, *, at: Snapshot) -> SlotState:
+        """Tell whether a slot's bytes can still land, by the finalized block alone."""
+        ...
+
+    def sign_request(
+        self,
+        intent: Intent,
+        *,
+        generation: int,
+        bump: int,
+        slot: int,
+        purpose: Purpose = Purpose.PAY,
+        expires: int = 0,
+        anchor: str = "",
+    ) -> SignRequest:
         """Build the structured request, with fees under the configured caps."""
         ...
 
@@ -800,6 +1130,37 @@ class Chain(Protocol):
 
     def executed_orders(self, *, from_sequence: int, at: Snapshot) -> list[ExecutedOrder]:
         """Return governance orders executed at or below the finalized block, in sequence."""
+        ...
+
+
+class ChainLog(Protocol):
+    """A chain's own record: its blocks, and the events of our contracts and vaults."""
+
+    @property
+    def name(self) -> str:
+        """Return the chain's name in the journal."""
+        ...
+
+    def tips(self) -> tuple[BlockRef, BlockRef]:
+        """Return (finalized block, head); `Retryable` when nodes are silent or contradict."""
+        ...
+
+    def block(self, height: int) -> BlockRef:
+        """Return the block at a height; `Retryable` when nodes are silent or contradict."""
+        ...
+
+    def events(self, *, from_height: int, to_height: int) -> list[ChainEvent]:
+        """Return events in a range of heights, both included, in the chain's order.
+
+        Raises
+        ------
+        Retryable
+            If nodes are silent or contradict one another.
+        """
+        ...
+
+    def balance(self, *, holder: str, asset: str, height: int) -> Atoms:
+        """Return a holder's token balance at a height; `Retryable` when nodes forgot it."""
         ...
 
 

@@ -30,6 +30,10 @@ class Settings(BaseSettings):
         default=SecretStr("postgresql://localhost/dmm"),
         description="Postgres >= 15 with the desk's journal.",
     )
+    driver_database_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="The driver's own login, alone to read signed bytes; empty: database_url.",
+    )
     prefect_api_url: str = Field(
         default="http://127.0.0.1:4200/api", description="Prefect's REST interface."
     )
@@ -74,6 +78,14 @@ class Settings(BaseSettings):
     lease_s: int = Field(default=30, ge=1, description="How long a driver holds an intent.")
     dispatch_wait_s_max: float = Field(
         default=30.0, gt=0, description="How long one sweep of the outbox may wait for finality."
+    )
+    settle_in_flight_max: int = Field(
+        default=64, ge=1, description="Payments of one kind that may be sent and in no block yet."
+    )
+    settle_value_max: dict[str, int] = Field(
+        default={},
+        description="By asset, the atoms of one kind of payment that may be on their way and not "
+        "final; an asset without an entry has no bound.",
     )
     reorg_depth_max: int = Field(
         default=64, ge=1, description="Blocks the log follower walks back at the most."

@@ -11,6 +11,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from dmm.adapters.clock import SystemClock
+from dmm.adapters.postgres.store import PostgresStore
 from dmm.sandbox.wiring import Wiring
 from tests.e2e.desk import ROOT, command, run_dmm, wait_until_gone
 
@@ -33,6 +35,9 @@ def wait_for_more(state: Path, query: str, than: int) -> int:
 
 
 DECISIONS = "SELECT count(*) FROM decision"
+_IN_POSTURE = DECISIONS + " WHERE convert_from(body, 'UTF8')::jsonb ->> 'posture' "
+HALTED = _IN_POSTURE + "= 'halted'"
+QUOTING = _IN_POSTURE + "IN ('quoting', 'widened', 'one_sided')"
 
 
 @pytest.mark.timeout(400)
@@ -53,13 +58,25 @@ def test_a_desk_that_stays_obeys_the_kill_switch_until_governance_releases_it(st
         time.sleep(3)
         assert counted(state, DECISIONS) == silent
 
-        refused = run_dmm("resume", "--state", str(state))
-        assert refused.code == 2
-        assert "dmm gov release" in refused.err
+        for command_name in (["resume"], ["reset", "--reason", "drill"]):
+            refused = run_dmm(*command_name, "--state", str(state))
+            assert refused.code == 2
+            assert "dmm gov release" in refused.err
 
         assert run_dmm("gov", "release", "--state", str(state)).code == 0
         assert run_dmm("resume", "--state", str(state)).code == 0
         assert wait_for_more(state, DECISIONS, silent) > silent
+
+        with PostgresStore(Wiring.load(state / "run").database_url) as store:
+            run = store.latest_run()
+            assert run is not None
+            store.halt(run_id=run.run_id, reason="drill", now_ns=SystemClock().now_ns())
+        halted = counted(state, HALTED)
+        assert wait_for_more(state, HALTED, halted) > halted
+        reset = run_dmm("reset", "--reason", "drill over", "--json", "--state", str(state))
+        assert json.loads(reset.out)["halted"] is False
+        quoting = counted(state, QUOTING)
+        assert wait_for_more(state, QUOTING, quoting) > quoting
     finally:
         desk.send_signal(signal.SIGINT)
         _, err = desk.communicate(timeout=UP_S_MAX)

@@ -13,20 +13,19 @@ from trading_values import INSTRUMENTS, LINEAR, START_NS, at_ms, fill, levels, o
 
 from dmm.ledger.position import Position
 from dmm.market.instrument import Instrument, Side
-from dmm.risk.breaker import Posture, Signals, demanded, next_posture
+from dmm.risk.breaker import AFTER_RELEASE, Posture, Signals, demanded, next_posture
 from dmm.risk.concentration import concentration
 from dmm.risk.gate import Accepted, Exposure, gate
 from dmm.risk.inventory import apply_with_gas
-from dmm.risk.kill import ROUNDS_MAX, begin_kill
+from dmm.risk.kill import ROUNDS_MAX, KillAct, begin_kill
 from dmm.risk.limits import Limits
 from dmm.risk.orders import ENDINGS, OrderEvent, OrderRecord, OrderState, step
 from dmm.risk.outstanding import Outstanding
-from dmm.risk.posture import PostureState, read_state
-from dmm.risk.posture import step as step_posture
 from dmm.risk.quote_age import FillTimes
 from dmm.risk.rate import BUCKETS_MAX, GRANTED, RateBudget, RateWindow
+from dmm.risk.release import ExecutedRelease, Held, ManualReset, release
 from dmm.risk.stress import Scenario, StressBook, run
-from dmm.risk.toxicity import COOL, ToxicityRules, after_cycle, after_score, score_ubps
+from dmm.risk.toxicity import COOL, ToxicityRules, after_score, score_ubps
 from dmm.risk.var import TailRisk, tail_risk
 from dmm.units.amount import Atoms, HalfTicks, Lots, Ticks
 from dmm.units.errors import InvariantBroken
@@ -46,47 +45,55 @@ USUAL = st.builds(
         for field in fields(Signals)
     },
 )
-MOMENTS = st.lists(st.tuples(st.integers(-2_000, 4_000), USUAL), max_size=40)
+
+
+@given(first=st.sampled_from(list(Posture)), moments=st.lists(USUAL, max_size=40))
+def test_a_posture_never_loosens_without_its_release(
+    first: Posture, moments: list[Signals]
+) -> None:
+    posture = first
+    for signals in moments:
+        before, wanted = posture, demanded(signals)
+        posture = next_posture(before, signals)
+        assert posture.severity >= wanted.severity
+        if posture.severity < before.severity:
+            assert not before.is_latched
+            assert posture is wanted
 
 
 @given(
-    first=st.sampled_from(list(Posture)),
-    moments=MOMENTS,
-    calm_ms=st.sampled_from([0, 1, 2_000, 5_000]),
+    held=st.builds(
+        Held,
+        posture=st.sampled_from(list(Posture)),
+        latch_id=st.integers(1, 3),
+        latched_at_ns=st.integers(0, 3).map(at_ms),
+    ),
+    given_release=st.one_of(
+        st.builds(
+            ManualReset,
+            operator=st.sampled_from(["", "ann"]),
+            reason=st.sampled_from(["", "why"]),
+            reset_at_ns=st.integers(0, 3).map(at_ms),
+        ),
+        st.builds(
+            ExecutedRelease,
+            kill_id=st.integers(1, 3),
+            order_sequence=st.integers(-1, 2),
+            tx_id=st.sampled_from(["", "0xab"]),
+        ),
+    ),
 )
-def test_a_posture_never_loosens_without_its_release(
-    first: Posture, moments: list[tuple[int, Signals]], calm_ms: int
+def test_a_reset_opens_a_halt_only_and_an_order_its_own_kill_only(
+    held: Held, given_release: ManualReset | ExecutedRelease
 ) -> None:
-    state = PostureState(posture=first)
-    milliseconds = 0
-    # The desk's time is the latest it was given, and begins with the first.
-    history: list[tuple[int, Posture]] = []
-    for moved_ms, signals in moments:
-        milliseconds += moved_ms
-        latest_ms = max(milliseconds, history[-1][0]) if history else milliseconds
-        wanted = demanded(signals)
-        history.append((latest_ms, wanted))
-        before = state
-        state = step_posture(
-            before, signals, now_ns=at_ms(milliseconds), calm_ns=calm_ms * 1_000_000
-        )
-        assert state.posture.severity >= wanted.severity
-        assert read_state(state.to_json()) == state
-        if state.posture.severity >= before.posture.severity:
-            continue
-        assert not before.posture.is_latched
-        # Everything demanded for as long as the calm asks was bolder than what was left behind.
-        recent = [posture for at, posture in history if at > latest_ms - calm_ms]
-        assert all(posture.severity < before.posture.severity for posture in recent)
-        assert latest_ms - history[0][0] >= calm_ms
-
-
-@given(current=st.sampled_from(list(Posture)), signals=SIGNALS)
-def test_without_a_calm_to_wait_for_the_posture_follows_its_signals(
-    current: Posture, signals: Signals
-) -> None:
-    state = step_posture(PostureState(posture=current), signals, now_ns=START_NS, calm_ns=0)
-    assert state.posture is next_posture(current, signals)
+    after = release(held, given_release)
+    if not isinstance(after, Posture):
+        return
+    assert after is AFTER_RELEASE
+    if isinstance(given_release, ManualReset):
+        assert held.posture is Posture.HALTED
+    else:
+        assert (held.posture, held.latch_id) == (Posture.KILLED, given_release.kill_id)
 
 
 @given(signals=SIGNALS, name=st.sampled_from([field.name for field in fields(Signals)]))
@@ -94,16 +101,6 @@ def test_one_more_bad_signal_never_makes_the_desk_bolder(signals: Signals, name:
     bad = name not in {"latch_readable", "market_visible"}
     worse = replace(signals, **{name: bad})
     assert demanded(worse).severity >= demanded(signals).severity
-
-
-@given(
-    body=st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
-    )
-)
-def test_whatever_cannot_be_read_is_killed(body: object) -> None:
-    assert read_state(body).posture is Posture.KILLED
 
 
 # -- orders -----------------------------------------------------------------------------------
@@ -262,25 +259,25 @@ def test_whatever_happens_position_and_all_that_may_fill_stay_within_the_hard_li
 
 
 @given(
-    ids=st.lists(st.text("abcdef", min_size=1, max_size=2), max_size=30),
-    batch=st.integers(1, 7),
-    deaf=st.sets(st.text("abcdef", min_size=1, max_size=2)),
+    open_by_round=st.lists(
+        st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=2 * ROUNDS_MAX
+    )
 )
-def test_a_kill_reaches_every_order_and_ends(ids: list[str], batch: int, deaf: set[str]) -> None:
-    current = begin_kill(ids)
-    reached: set[str] = set()
-    for _ in range(ROUNDS_MAX):
-        while True:
-            now, current = current.batch(batch_max=batch)
-            if not now:
-                break
-            assert current.blocks_orders
-            reached |= set(now)
-            current = current.gone(one for one in now if one not in deaf)
-        current = current.again()
-    assert reached == set(ids)
-    assert current.is_done is not bool(set(ids) & deaf)
-    assert current.needs_a_person is bool(set(ids) & deaf)
+def test_a_kill_ends_with_nothing_open_or_with_a_person(
+    open_by_round: list[tuple[int, int]],
+) -> None:
+    rounds, acts = begin_kill(START_NS), []
+    for number, (at_venue, in_books) in enumerate(open_by_round, 1):
+        now_ns = at_ms(1_000 * number)
+        if not rounds.is_due(now_ns):
+            break
+        rounds, act = rounds.after_look(now_ns, at_venue=at_venue, in_books=in_books)
+        acts.append(act)
+        assert act is not KillAct.CANCEL or at_venue > 0
+        is_clear = at_venue == in_books == 0
+        assert rounds.is_over is (is_clear or act is KillAct.CALL_A_PERSON)
+    assert acts.count(KillAct.CALL_A_PERSON) <= 1
+    assert len(acts) <= ROUNDS_MAX + 1
 
 
 # -- budgets ----------------------------------------------------------------------------------
@@ -394,7 +391,8 @@ def test_widening_ends_within_its_cycles_of_the_last_toxic_fill(
         assert state.toxic_run <= sustained
         if since_toxic > cycles:
             assert state.cycles_left == 0
-        state = after_cycle(state)
+        # As a decision does: each cycle that was quoted takes one off.
+        state = replace(state, cycles_left=max(0, state.cycles_left - 1))
 
 
 # -- figures ----------------------------------------------------------------------------------

@@ -1,96 +1,160 @@
 """One seed, one world: the shipped driver on a faulty journal, chain and signer.
 
 Every call of a port is a point at which the worker may crash, be overtaken while it sleeps, lose
-its answer, or see the chain move. `Violation` carries the number of the invariant in
-docs/settlement.md that broke.
+its answer, or see the chain move. `Violation` carries the number of the invariant that broke, as
+numbered in docs/settlement.md.
 """
 
 from __future__ import annotations
 
+import copy
 import random
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from journal_memory import MemoryJournal
-from simulation.chain_model import Block, ChainModel, Tx
+from simulation.chain_model import ChainModel, Kind, Tx
+from simulation.checks import Checks, Violation
+from simulation.guarded import Clock, Guarded, Signer
+from simulation.nodes import NODES, Node, SimChain
 
 from dmm.ledger.account import AccountKind
 from dmm.ledger.journal import Posting
-from dmm.ports import Answer, SignedTx, SignRequest, Snapshot, TxView
+from dmm.ports import SignedTx
 from dmm.settlement.batch import account, reserve
 from dmm.settlement.epoch import EpochPlan, Job
-from dmm.settlement.intent import AttemptState, Intent, IntentKind, IntentState
-from dmm.settlement.lifecycle import Fenced
+from dmm.settlement.intent import Intent, IntentKind, Purpose
+from dmm.settlement.lifecycle import Fenced, LaneBounds
 from dmm.units.amount import Atoms
-from dmm.units.errors import OutcomeUnknown, Permanent, Retryable
+from dmm.units.errors import OutcomeUnknown, Retryable
 from dmm.units.ids import Hash32
 from dmm.units.time import NS_PER_S, Nanos
+from dmm.usecases.dispatch import adopt_restored
 from dmm.usecases.driver import Driver, Pace
+
+__all__ = ["Crash", "Faults", "Violation", "World"]
 
 START_S = 1_700_000_000
 FUNDING = 1_000
-SIGNER = "0x51"
 LEASE_S = 12
 FAULTY_TURNS = 60
 CALM_TURNS_MAX = 500
+LIFETIME_S_MAX = 400
+"""Longest time from an intent's plan to its deadline."""
 
 
 class Crash(BaseException):
     """The worker's process dies here."""
 
 
-class Violation(AssertionError):
-    """An invariant broke."""
+@dataclass(frozen=True, kw_only=True)
+class Faults:
+    """What a world suffers besides crashes, lost answers, reorganisations and slow nodes."""
 
-    def __init__(self, invariant: int, what: str) -> None:
-        super().__init__(f"invariant {invariant}: {what}")
-        self.invariant = invariant
+    kills: bool = False
+    restore: bool = False
+    signer_restored: bool = False
+    liar: bool = False
+    fork: bool = False
+    refuses: bool = False
+    """The signer refuses one intent for good."""
+    foreign: bool = False
+    """Somebody else sends from our accounts."""
+    bad: bool = False
+    """One intent's payment fails however often it is tried."""
+
+    @classmethod
+    def drawn(cls, rng: random.Random) -> Faults:
+        return cls(
+            kills=rng.random() < 0.2,
+            restore=rng.random() < 0.15,
+            signer_restored=rng.random() < 0.3,
+            liar=rng.random() < 0.2,
+            fork=rng.random() < 0.2,
+            refuses=rng.random() < 0.2,
+            foreign=rng.random() < 0.2,
+            bad=rng.random() < 0.2,
+        )
 
 
-class World:
-    """Runs one seed; `crash_at` crashes once at the n-th boundary instead of by chance."""
+@dataclass
+class Backup:
+    """What a backup holds; the chain goes on without it."""
+
+    journal: MemoryJournal
+    register: dict[Any, Any] = field(default_factory=dict)
+    planned: int = 0
+
+
+class World(Checks):
+    """Runs one seed; `crash_at` crashes at those boundaries instead of by chance."""
 
     def __init__(
         self,
         seed: int,
         *,
+        kind: Kind = "evm",
         driver: type[Driver] = Driver,
+        chain: type[SimChain] = SimChain,
+        journal: type[MemoryJournal] = MemoryJournal,
         guard: bool = True,
         chaos: bool = True,
+        faults: Faults | None = None,
         crash_at: frozenset[int] = frozenset(),
         intents: int = 3,
+        quorum: int = 2,
+        bounds: LaneBounds | None = None,
+        finality: int | None = None,
+        lifetime_s_min: int = 60,
     ) -> None:
+        self.lifetime_s_min = lifetime_s_min
         self.rng = random.Random(seed)  # noqa: S311 - a seed must replay the run
-        self.driver_type = driver
-        self.chaos = chaos
-        self.crash_at = crash_at
-        self.boundaries = 0
-        self.nested = 0
-        self.workers = 0
+        self.driver_type, self.chain_type = driver, chain
+        self.chaos, self.crash_at, self.quorum = chaos, crash_at, quorum
+        drawn = Faults.drawn(self.rng) if chaos else Faults()
+        self.faults = drawn if faults is None else faults
+        self.bounds = bounds or LaneBounds(in_flight_max=2, value_atoms_max={"DCT": 20})
+        self.boundaries = self.nested = self.workers = self.life = self.orders = 0
         self.now_ns = START_S * NS_PER_S
-        self.model = ChainModel(self.rng, guard=guard, start_s=START_S)
-        self.journal = MemoryJournal(now_ns=lambda: self.now_ns)
-        self.plans = [self._intent(ordinal) for ordinal in range(intents)]
-        self._plan()
-        self.register: dict[tuple[int, int], tuple[Hash32, SignedTx]] = {}
+        self.model = ChainModel(
+            self.rng, kind=kind, guard=guard, start_s=START_S, finality=finality
+        )
+        self.nodes = [Node(self.model, self.rng) for _ in range(NODES)]
+        self.nodes[0].lies = self.faults.liar
+        self.journal = journal(now_ns=lambda: self.now_ns)
+        self.register: dict[tuple[str, int, int, Purpose], tuple[Hash32, SignedTx]] = {}
+        self.bytes_of: dict[bytes, Tx] = {}
+        self.plans: dict[Hash32, Intent] = {}
+        self.count = intents
+        super().__init__()
+        self._fund()
+        self.plan(epoch=0)
+        self.backup: Backup | None = None
+        victims = list(self.plans.values())
+        self.refused = {victims[0].intent_id} if self.faults.refuses else set()
+        self.model.bad = {victims[-1].intent_id.hex()} if self.faults.bad else set()
 
-    def _intent(self, ordinal: int) -> Intent:
+    # -- planning ---------------------------------------------------------------------------
+
+    def _intent(self, epoch: int, ordinal: int) -> Intent:
+        kind = IntentKind.BUYBACK if ordinal % 3 == 2 else IntentKind.REWARD
         return Intent(
-            kind=IntentKind.REWARD,
+            kind=kind,
             chain="evm",
             contract="treasury",
             vault="treasury",
             scope="run:sim",
-            epoch=0,
+            epoch=epoch,
             ordinal=ordinal,
             asset="DCT",
             recipient=f"0x{ordinal}",
             amount=Atoms(10 + ordinal),
-            deadline_s=START_S + self.rng.randint(60, 400),
+            deadline_s=self.model.head.time_s
+            + self.rng.randint(self.lifetime_s_min, LIFETIME_S_MAX),
             inputs={},
         )
 
-    def _plan(self) -> None:
+    def _fund(self) -> None:
         self.journal.post(
             [
                 Posting(
@@ -102,59 +166,132 @@ class World:
                 )
             ]
         )
+
+    def plan(self, *, epoch: int) -> None:
+        """Plan an epoch once; a journal that has forgotten it plans it anew, with new deadlines."""
         claim = self.journal.open_epoch(
             run_id="run",
             job=Job.LIQUIDITY_REWARDS,
             scope="run:sim",
-            epoch=0,
+            epoch=epoch,
             now_ns=Nanos(0),
             chain_time_s=START_S,
         )
+        if claim.plan_hash is not None:
+            return
+        intents = tuple(self._intent(epoch, ordinal) for ordinal in range(self.count))
         self.journal.record_epoch(
             claim,
-            EpochPlan(
-                intents=tuple(self.plans),
-                postings=tuple(reserve(intent, at_ns=0) for intent in self.plans),
-            ),
+            EpochPlan(intents=intents, postings=tuple(reserve(i, at_ns=0) for i in intents)),
         )
+        self.plans |= {intent.intent_id: intent for intent in intents}
 
     # -- running ----------------------------------------------------------------------------
 
     def run(self) -> World:
-        for _ in range(FAULTY_TURNS):
+        backup_at, restore_at = sorted(self.rng.sample(range(FAULTY_TURNS), 2))
+        for turn in range(FAULTY_TURNS):
+            if not self.chaos and self.is_done():
+                break
             self.turn()
             self.environment()
-        self.chaos = False
-        self.crash_at = frozenset()
+            if self.faults.restore and turn == backup_at:
+                self.take_backup()
+            if self.faults.restore and turn == restore_at:
+                self.restore()
+            if turn == FAULTY_TURNS // 3 and self.faults.restore:
+                self.plan(epoch=1)
+        self.calm_down()
         for _ in range(CALM_TURNS_MAX):
-            if not any(state.is_open for _, state in self.journal.intents()):
+            if self.is_done():
                 break
             self.now_ns += LEASE_S * NS_PER_S
             self.model.mine()
+            self.check_now()
             for _ in self.plans:
                 self.turn()
         self.check_end()
         return self
 
+    def calm_down(self) -> None:
+        self.chaos = False
+        self.crash_at = frozenset()
+        for node in self.nodes:
+            node.lies, node.fork = False, None
+        if self.killed:
+            self.release_kill()
+
+    def is_done(self) -> bool:
+        return not any(state.is_open for _, state in self.journal.intents())
+
+    @property
+    def killed(self) -> bool:
+        latch = self.journal.latch()
+        return latch is not None and latch.killed
+
+    def release_kill(self) -> None:
+        latch = self.journal.latch()
+        assert latch is not None
+        self.orders += 1
+        self.journal.release_kill(
+            kill_id=latch.kill_id,
+            order_sequence=self.orders,
+            operator="op",
+            now_ns=Nanos(self.now_ns),
+        )
+
+    def take_backup(self) -> None:
+        self.backup = Backup(
+            journal=self.journal.copy(lambda: self.now_ns), register=copy.copy(self.register)
+        )
+
+    def restore(self) -> None:
+        """Put the backup in the journal's place; every worker is restarted."""
+        if self.backup is None:
+            return
+        self.life += 1
+        self.journal = self.backup.journal
+        if self.faults.signer_restored:
+            self.register = self.backup.register
+        self.forget()
+        self.journal.enter_adopt_only(
+            chain="evm",
+            until_s=self.model.head.time_s + LIFETIME_S_MAX,
+            reason="drill",
+            now_ns=Nanos(self.now_ns),
+        )
+        self.plan(epoch=1)
+
+    def driver(self, chain: SimChain, store: Any) -> Driver:
+        return self.driver_type(
+            store=store,
+            chain=chain,
+            signer=Signer(self, chain),
+            pace=Pace(poll_s=1.0, looks_per_bump=5),
+            bounds=self.bounds,
+        )
+
     def turn(self) -> None:
         """One worker claims an intent and makes one step; a crash leaves its lease behind."""
         self.workers += 1
-        store: Any = Guarded(self, self.journal)
-        driver = self.driver_type(
-            store=store,
-            chain=FaultyChain(self),
-            signer=FaultySigner(self),
-            pace=Pace(poll_s=1.0, looks_per_bump=7),
-        )
+        chain: Any = self.chain_type(self)
+        chain.life = self.life
+        store: Any = Guarded(self, chain)
+        clock: Any = Clock(self)
         try:
+            adopt_restored(store=store, chain=chain, clock=clock)
             claimed = store.claim_due(chain="evm", owner=f"w{self.workers}", lease_s=LEASE_S)
             if claimed is not None:
-                driver.step(claimed)
+                chain.used.clear()
+                chain.unknown = False
+                self.driver(chain, store).step(claimed)
         except (Crash, Fenced, Retryable, OutcomeUnknown):
             return
 
-    def boundary(self) -> None:
+    def boundary(self, chain: Any) -> None:
         """Let anything happen that may happen between two calls."""
+        if chain.life != self.life:
+            raise Crash
         self.boundaries += 1
         if self.boundaries in self.crash_at:
             raise Crash
@@ -163,7 +300,7 @@ class World:
         draw = self.rng.random()
         if draw < 0.02:
             raise Crash
-        if draw < 0.035 and self.nested < 2:
+        if draw < 0.03 and self.nested < 2:
             # This worker sleeps past its lease while others go on; then it wakes up as a zombie.
             self.nested += 1
             self.now_ns += (LEASE_S + 1) * NS_PER_S
@@ -171,218 +308,53 @@ class World:
                 self.turn()
                 self.environment()
             self.nested -= 1
-        elif draw < 0.08:
+            if chain.life != self.life:
+                raise Crash
+        elif draw < 0.06:
             self.environment()
 
     def environment(self) -> None:
         self.now_ns += self.rng.randint(0, 3) * NS_PER_S
         draw = self.rng.random() if self.chaos else 0.0
         if draw < 0.7:
-            self.model.mine(take=0.6 if self.chaos else 1.0, revert=0.15 if self.chaos else 0.0)
+            revert = 0.1 if self.chaos else 0.0
+            self.model.mine(take=0.6 if self.chaos else 1.0, revert=revert)
         elif draw < 0.82:
-            self.model.reorg(self.rng.randint(1, 3))
-        elif draw < 0.9:
+            self._reorg()
+        elif draw < 0.88:
             self.model.evict()
-        else:
+        elif draw < 0.94:
             self.model.gossip_again()
+        elif self.faults.kills and draw < 0.97:
+            self._toggle_kill()
+        elif self.faults.foreign:
+            self._send_foreign()
         self.check_now()
 
-    # -- invariants -------------------------------------------------------------------------
-
-    def check_now(self) -> None:
-        for intent, times in self.model.head.paid.items():
-            if times > 1:
-                raise Violation(1, f"{intent} was paid {times} times")
-        final = self.model.head.final.paid
-        for intent, state in self.journal.intents():
-            key = intent.intent_id.hex()
-            if state is IntentState.FINAL and key not in final:
-                raise Violation(12, f"{key} is FINAL but not paid at the finalized block")
-            if state is IntentState.FAILED and key in self.model.head.paid:
-                raise Violation(13, f"{key} is FAILED but was paid")
-        for entry in self.journal.entries.values():
-            ok = [a for a in entry.attempts if a.state is AttemptState.FINAL_OK]
-            if len(ok) > 1:
-                raise Violation(2, "two attempts are FINAL_OK")
-
-    def check_end(self) -> None:
-        self.check_now()
-        still = [i.ordinal for i, state in self.journal.intents() if state.is_open]
-        if still:
-            raise Violation(15, f"intents {still} never ended")
-        kinds = (AccountKind.AVAILABLE, AccountKind.PENDING, AccountKind.PAID)
-        held = {kind: self.journal.balance(account("treasury", "DCT", kind)) for kind in kinds}
-        if sum(held.values()) != FUNDING:
-            raise Violation(17, f"available + pending + paid is {sum(held.values())}")
-        amounts = {intent.intent_id.hex(): intent.amount for intent in self.plans}
-        spent = sum(amounts[key] * times for key, times in self.model.head.paid.items())
-        if held[AccountKind.AVAILABLE] + held[AccountKind.PENDING] != FUNDING - spent:
-            raise Violation(20, f"the ledger does not hold what the chain holds after {spent}")
-
-    def stored(self, tx_id: str) -> bool:
-        return any(a.tx_id == tx_id for e in self.journal.entries.values() for a in e.attempts)
-
-
-class Guarded:
-    """The journal, with a boundary before and after every call and commits that go unheard."""
-
-    def __init__(self, world: World, journal: MemoryJournal) -> None:
-        self._world = world
-        self._journal = journal
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        method = getattr(self._journal, name)
-        world = self._world
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            world.boundary()
-            if world.chaos and world.rng.random() < 0.01:
-                raise Retryable(f"{name}: the connection was lost before it was sent")
-            result = method(*args, **kwargs)
-            if world.chaos and world.rng.random() < 0.01:
-                raise OutcomeUnknown(f"{name}: the connection was lost after the commit")
-            world.boundary()
-            return result
-
-        return call
-
-
-class FaultyChain:
-    """Nodes that lag, forget, time out after accepting, and answer one snapshot coherently."""
-
-    name = "evm"
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._views: dict[int, tuple[Snapshot, Block]] = {}
-
-    def snapshot(self) -> Snapshot:
-        world = self._world
-        world.boundary()
-        self._may_fail("snapshot")
-        lag = world.rng.choice((0, 0, 0, 1, 3, 6)) if world.chaos else 0
-        heads = world.model.heads
-        head = heads[max(0, len(heads) - 1 - lag)] if lag else world.model.head
-        at = Snapshot(
-            chain="evm",
-            head_height=head.height,
-            head_time_s=head.time_s,
-            finalized_height=head.final.height,
-            finalized_hash=head.final.block_hash,
-            finalized_time_s=head.final.time_s,
-        )
-        self._views[id(at)] = (at, head)
-        return at
-
-    def transaction(self, tx_id: str, *, at: Snapshot) -> TxView:
-        head = self._views[id(at)][1]
-        self._world.boundary()
-        if self._is_unknown():
-            return TxView(answer=Answer.UNKNOWN)
-        receipt = head.receipts.get(tx_id)
-        if receipt is None:
-            return TxView(answer=Answer.ABSENT)
-        height, ok = receipt
-        return TxView(
-            answer=Answer.FOUND,
-            succeeded=ok,
-            finalized=tx_id in head.final.receipts,
-            height=height,
-            block_hash=f"{head.block_hash}@{height}",
-        )
-
-    def key_state(self, intent: Intent, *, at: Snapshot) -> Answer:
-        head = self._views[id(at)][1]
-        self._world.boundary()
-        if self._is_unknown():
-            return Answer.UNKNOWN
-        used = intent.intent_id.hex() in head.final.paid
-        return Answer.FOUND if used else Answer.ABSENT
-
-    def next_slot(self, _signer: str, *, at: Snapshot) -> int | None:
-        head = self._views[id(at)][1]
-        self._world.boundary()
-        return None if self._is_unknown() else head.final.next_slot
-
-    def sign_request(self, intent: Intent, *, generation: int, bump: int, slot: int) -> SignRequest:
-        self._world.boundary()
-        return SignRequest(
-            intent=intent,
-            generation=generation,
-            bump=bump,
-            slot=slot,
-            fee_wei_per_gas_max=1 + bump,
-            tip_wei_per_gas=1,
-            gas_max=100_000,
-        )
-
-    def send(self, raw: bytes) -> None:
-        world = self._world
-        world.boundary()
-        tx_id = raw.decode()
-        if not world.stored(tx_id):
-            raise Violation(4, f"{tx_id} was sent before it was stored")
-        tx = next(tx for _, tx in FaultySigner.made(world) if tx.tx_id == tx_id)
-        draw = world.rng.random() if world.chaos else 1.0
-        if draw < 0.08:
-            raise OutcomeUnknown("the request was lost")
-        if tx.slot < world.model.head.next_slot and tx_id not in world.model.head.receipts:
-            raise Permanent("nonce too low")
-        world.model.accept(tx)
-        if draw < 0.2:
-            raise OutcomeUnknown("timed out after it was accepted")
-        if draw < 0.25:
-            world.model.accept(tx)
-        world.boundary()
-
-    def _may_fail(self, what: str) -> None:
-        if self._world.chaos and self._world.rng.random() < 0.04:
-            raise Retryable(f"{what}: no node answers")
-
-    def _is_unknown(self) -> bool:
-        return self._world.chaos and self._world.rng.random() < 0.04
-
-
-class FaultySigner:
-    """Signs once per (slot, bump): asked again it returns the same bytes, or refuses another."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    @staticmethod
-    def made(world: World) -> list[tuple[Hash32, Tx]]:
-        amounts = {intent.intent_id: intent for intent in world.plans}
-        return [
-            (
-                intent_id,
-                Tx(
-                    tx_id=signed.tx_id,
-                    intent=intent_id.hex(),
-                    signer=SIGNER,
-                    slot=slot,
-                    amount=amounts[intent_id].amount,
-                    deadline_s=amounts[intent_id].deadline_s,
-                ),
+    def _send_foreign(self) -> None:
+        signer = self.rng.choice(("0x51-reward", "0x51-buyback"))
+        nonce = self.model.head.nonces.get(signer, 0)
+        self.model.accept(
+            Tx(
+                tx_id=f"foreign.{self.boundaries}",
+                key="",
+                signer=signer,
+                slot=nonce,
+                deadline_s=2**40,
+                pays=False,
+                expires=self.model.head.height + 5,
+                anchor=str(self.model.head.number),
             )
-            for (slot, _), (intent_id, signed) in world.register.items()
-        ]
-
-    def address(self, _chain: str) -> str:
-        return SIGNER
-
-    def sign(self, request: SignRequest) -> SignedTx:
-        world = self._world
-        world.boundary()
-        if world.chaos and world.rng.random() < 0.04:
-            raise Retryable("the signer cannot be reached")
-        key = (request.slot, request.bump)
-        intent_id = request.intent.intent_id
-        tx_id = f"{intent_id.hex()[:8]}.{request.slot}.{request.bump}"
-        made = SignedTx(
-            tx_id=tx_id, raw=tx_id.encode(), signer=SIGNER, fee_atoms_max=Atoms(1 + request.bump)
         )
-        known_id, known = world.register.setdefault(key, (intent_id, made))
-        if known_id != intent_id:
-            raise Permanent(f"slot {request.slot} was signed for another intent")
-        world.boundary()
-        return known
+
+    def _reorg(self) -> None:
+        left = self.model.head
+        self.model.reorg(self.rng.randint(1, 3))
+        if self.faults.fork:
+            self.nodes[1].fork = left if self.nodes[1].fork is None else None
+
+    def _toggle_kill(self) -> None:
+        if self.killed:
+            self.release_kill()
+        else:
+            self.journal.kill(reason="drill", operator="op", now_ns=Nanos(self.now_ns))

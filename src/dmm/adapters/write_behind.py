@@ -1,7 +1,8 @@
 """A worker's journal that never makes it wait: threads of its own write and watch the kill switch.
 
 Quoting must not hang on a disk. Appends go into a bounded queue that one thread writes in order;
-another thread re-reads the kill switch through a connection of its own. What that costs is said
+another thread re-reads kill switch and halt latch through a connection of its own, and with the
+same look measures this host's clock against the database's. What that costs is said
 openly: a decision may reach the venue shortly before it reaches the disk, and a process that dies
 takes what waited with it. Fills come again from the venue; decisions that are missing are a gap at
 the end of the run's chain, never inside it.
@@ -13,14 +14,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Self
+from typing import Protocol, Self
 
 from dmm import observe
 from dmm.ledger.journal import Posting
 from dmm.market.order import Fill
-from dmm.ports import Latch, WorkerStore
+from dmm.ports import Clock, Controls, HaltLatch, Latch, WorkerStore
 from dmm.quoting.decision import DecisionRecord, SliceSummary
+from dmm.risk.clocks import ClockOffsets, ClockSample
 from dmm.units.errors import Fault, JournalStalled, Retryable, ServiceFault
+from dmm.units.time import Nanos
 
 PENDING_MAX = 4_096
 """Calls that may wait; the worker hands over a batch with each."""
@@ -37,6 +40,8 @@ RETRY_S_MAX = 60.0
 
 CLOSE_S_MAX = 10.0
 """How long `close` waits for what is left to be written."""
+
+CLOCK_SOURCE = "database"
 
 Write = Callable[[], object]
 
@@ -215,3 +220,94 @@ class WriteBehind:
         except Fault:
             return  # the age of the last look tells
         self._latch, self._latch_read_s = latch, time.monotonic()
+
+
+class ControlledStore(WorkerStore, Protocol):
+    """A worker's store that holds both latches and knows the time; see `ports.ControlStore`."""
+
+    def halt(self, *, run_id: str, reason: str, now_ns: Nanos) -> HaltLatch:
+        """Latch a halt; when already halted, return the latch that holds."""
+        ...
+
+    def controls(self) -> Controls:
+        """Return both latches and the database's time, read at once."""
+        ...
+
+
+class LiveJournal(WriteBehind):
+    """Implements `ports.LiveControls` too: what a worker in the present must know and may latch."""
+
+    def __init__(
+        self,
+        store: ControlledStore,
+        *,
+        latch_store: ControlledStore,
+        clock: Clock,
+        pending_max: int = PENDING_MAX,
+        latch_poll_s: float = LATCH_POLL_S,
+        latch_age_s_max: float = LATCH_AGE_S_MAX,
+    ) -> None:
+        """Prepare; see `WriteBehind`.
+
+        Parameters
+        ----------
+        clock : this host's, held against the database's
+        """
+        super().__init__(
+            store,
+            latch_store=latch_store,
+            pending_max=pending_max,
+            latch_poll_s=latch_poll_s,
+            latch_age_s_max=latch_age_s_max,
+        )
+        self._halts = store
+        self._switches = latch_store
+        self._clock = clock
+        self._halt: HaltLatch | None = None
+        self._offsets = ClockOffsets()
+        self._offset_ns: int | None = None
+
+    def halt(self, *, run_id: str, reason: str, now_ns: Nanos) -> None:
+        """Take over a halt, whatever waits; it is written after everything before it.
+
+        Raises
+        ------
+        Fault
+            What an earlier write met that waiting would not cure.
+        """
+        self._put(
+            lambda: self._halts.halt(run_id=run_id, reason=reason, now_ns=now_ns), always=True
+        )
+
+    def halted(self) -> HaltLatch | None:
+        """Return the halt latch as last read, with the kill switch.
+
+        Raises
+        ------
+        Retryable
+            If neither could be read for longer than the age allowed.
+        """
+        self.latch()
+        return self._halt
+
+    def clock_offset_ns(self) -> int | None:
+        """Return the median offset of the latest looks, ns; None before the first one in time."""
+        return self._offset_ns
+
+    def _look(self) -> None:
+        sent_at_ns = self._clock.now_ns()
+        try:
+            controls = self._switches.controls()
+        except Fault:
+            return  # the age of the last look tells
+        heard_at_ns = self._clock.now_ns()
+        sample = ClockSample(
+            sent_at_ns=sent_at_ns, source_at_ns=controls.database_at_ns, heard_at_ns=heard_at_ns
+        )
+        self._offsets.take(CLOCK_SOURCE, sample)
+        self._offset_ns = self._offsets.offset_ns(CLOCK_SOURCE, now_ns=heard_at_ns)
+        if self._offset_ns is not None:
+            observe.clock_offset(offset_ns=self._offset_ns)
+        # The halt first: whoever sees the new age of the look must not see the old halt.
+        self._halt = controls.halt
+        self._latch, self._latch_read_s = controls.kill, time.monotonic()

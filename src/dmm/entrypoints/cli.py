@@ -32,8 +32,12 @@ app = typer.Typer(
 )
 gov = typer.Typer(help="Governance of the local chain, signed by its DEMO multisig.")
 app.add_typer(gov, name="gov")
+settle = typer.Typer(help="What is on its way on chain, and what is in doubt.")
+app.add_typer(settle, name="settle")
 tapes = typer.Typer(help="Recordings: what they hold, and our own columnar form of them.")
 app.add_typer(tapes, name="tape")
+risks = typer.Typer(help="Risk of a run's position, and Greeks of options.")
+app.add_typer(risks, name="risk")
 
 State = Annotated[
     Path | None,
@@ -154,6 +158,50 @@ def resume(state: State = None, as_json: AsJson = False) -> None:
     run_resume(state=state, as_json=as_json)
 
 
+@app.command()
+@reported
+def reset(
+    reason: Annotated[str, typer.Option("--reason", help="Why; it goes to the audit log.")],
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Reset a halt: after a drawdown the desk holds no orders until a person says it may."""
+    from dmm.entrypoints.control import run_reset
+
+    run_reset(reason=reason, state=state, as_json=as_json)
+
+
+@settle.command("status")
+@reported
+def settle_status(state: State = None, as_json: AsJson = False) -> None:
+    """Show open intents, those in quarantine, live slots, and whether a kill is complete."""
+    from dmm.entrypoints.settlement import run_status
+
+    run_status(state=state, as_json=as_json)
+
+
+@settle.command("release")
+@reported
+def settle_release(
+    intent: Annotated[str, typer.Argument(help="Its id, 64 hex digits.")], state: State = None
+) -> None:
+    """End an intent's quarantine; needs an order for it, executed by the multisig."""
+    from dmm.entrypoints.settlement import run_release
+
+    run_release(intent=intent, state=state)
+
+
+@settle.command("reverse")
+@reported
+def settle_reverse(
+    intent: Annotated[str, typer.Argument(help="Its id, 64 hex digits.")], state: State = None
+) -> None:
+    """Undo a payment that the chain took back; needs an order for it, executed by the multisig."""
+    from dmm.entrypoints.settlement import run_reverse
+
+    run_reverse(intent=intent, state=state)
+
+
 @gov.command("release")
 @reported
 def gov_release(state: State = None) -> None:
@@ -266,6 +314,48 @@ def bench(
 
 @app.command()
 @reported
+def audit(
+    export: Annotated[
+        Path | None,
+        typer.Option(help="Write what proves every intent, for contracts/verify/verify.mjs."),
+    ] = None,
+    as_json: AsJson = False,
+    state: State = None,
+) -> None:
+    """Compare the chain with the ledger, account by account; outflow without a reason latches."""
+    from dmm.entrypoints.audit import run_audit
+
+    raise typer.Exit(run_audit(state=state, export=export, as_json=as_json))
+
+
+@app.command()
+@reported
+def backup(
+    out: Annotated[Path, typer.Option("--out", help="The file to make; never written over.")],
+    as_json: AsJson = False,
+    state: State = None,
+) -> None:
+    """Write one consistent snapshot of the journal to a file, with its digest."""
+    from dmm.entrypoints.backup import run_backup
+
+    run_backup(out=out, state=state, as_json=as_json)
+
+
+@app.command()
+@reported
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `dmm backup` made.")],
+    as_json: AsJson = False,
+    state: State = None,
+) -> None:
+    """Bring a backup back into an empty database; nothing is signed until the chain is adopted."""
+    from dmm.entrypoints.backup import run_restore
+
+    run_restore(file, state=state, as_json=as_json)
+
+
+@app.command()
+@reported
 def runs(state: State = None, as_json: AsJson = False) -> None:
     """List the runs in the journal, the latest first."""
     from dmm.entrypoints.journal import run_list
@@ -297,6 +387,68 @@ def retain(context: typer.Context) -> None:
     from dmm.entrypoints.retain import main as run_retain
 
     raise typer.Exit(run_retain(context.args))
+
+
+@risks.callback(invoke_without_command=True)
+@reported
+def risk(
+    context: typer.Context,
+    run: Annotated[
+        str | None,
+        typer.Option("--run", help="A run or the beginning of its id; the latest unless given."),
+    ] = None,
+    level: Annotated[
+        int, typer.Option(min=1, max=9_999, help="Level of VaR and CVaR in basis points.")
+    ] = 9_900,
+    horizon_s: Annotated[
+        int, typer.Option(min=1, max=86_400, help="Length of a scenario, seconds.")
+    ] = 1,
+    hold_s: Annotated[
+        int, typer.Option(min=1, max=86_400, help="How long a hedge takes under stress, seconds.")
+    ] = 60,
+    gas_per_fill: Annotated[
+        int, typer.Option(min=0, help="Network fee with each fill, atoms of the cash asset.")
+    ] = 0,
+    unwind_gas: Annotated[
+        int, typer.Option(min=0, help="Network fee of closing, atoms of the cash asset.")
+    ] = 0,
+    cash_price_ppm: Annotated[
+        int, typer.Option(min=1, help="Price of the cash asset, millionths of its reference.")
+    ] = 1_000_000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of CVaR's interval.")] = 1,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print positions, VaR and CVaR, concentration, stress and limits in use, from the journal."""
+    if context.invoked_subcommand is not None:
+        return
+    from dmm.entrypoints.risk import run_risk
+    from dmm.units.amount import Atoms
+    from dmm.usecases.risk import RiskQuestion
+
+    question = RiskQuestion(
+        level_bps=level,
+        horizon_s=horizon_s,
+        hold_s=hold_s,
+        gas_per_fill_atoms=Atoms(gas_per_fill),
+        unwind_gas_atoms=Atoms(unwind_gas),
+        cash_price_ppm=cash_price_ppm,
+    )
+    run_risk(run, question, seed=seed, state=state, as_json=as_json)
+
+
+@risks.command("greeks")
+@reported
+def risk_greeks(
+    inputs: Annotated[
+        str | None, typer.Option(help="An option or a book: JSON, @FILE, or - for stdin.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print value and Greeks of European options by Black-Scholes-Merton."""
+    from dmm.entrypoints.risk import run_greeks
+
+    run_greeks(inputs, as_json=as_json)
 
 
 TapePaths = Annotated[

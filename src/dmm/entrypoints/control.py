@@ -1,4 +1,4 @@
-"""``dmm kill``, ``dmm resume`` and ``dmm gov release``, from another terminal than the desk's."""
+"""``dmm kill``, ``resume``, ``reset``, ``gov release``, from another terminal than the desk's."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import getpass
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import typer
@@ -81,6 +82,22 @@ def run_resume(*, state: Path | None, as_json: bool) -> None:
     _print(latch, as_json=as_json)
 
 
+def run_reset(*, reason: str, state: Path | None, as_json: bool) -> None:
+    """Reset the halt that holds."""
+    reason = reason.strip()
+    if not reason:
+        raise UsageFault("--reason is empty: say why the desk may go on")
+    with running_desk(state) as desk:
+        halt = control.reset(store=desk.store, clock=desk.clock, reason=reason, operator=operator())
+        kill = desk.store.latch()
+    if as_json:
+        typer.echo(json.dumps(asdict(halt)))
+        return
+    typer.echo(f"reset halt {halt.halt_id}: its drawdown starts anew")
+    if kill is not None and kill.killed:
+        typer.echo(f"kill {kill.kill_id} still holds ({kill.reason}): the desk does not quote")
+
+
 def run_gov_release(*, state: Path | None) -> None:
     """Execute the release of the present kill, signed by two of the three DEMO owners."""
     from dmm.sandbox.demo_governance import DemoGovernance
@@ -104,14 +121,7 @@ def operator() -> str:
 
 def _print(latch: Latch, *, as_json: bool) -> None:
     if as_json:
-        body = {
-            "kill_id": latch.kill_id,
-            "killed": latch.killed,
-            "reason": latch.reason,
-            "operator": latch.operator,
-            "at_ns": latch.at_ns,
-        }
-        typer.echo(json.dumps(body))
+        typer.echo(json.dumps(asdict(latch)))
     elif latch.killed:
         typer.echo(f"killed (kill {latch.kill_id}): {latch.reason}")
     else:

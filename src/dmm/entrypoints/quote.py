@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import typer
 
+from dmm.entrypoints.inputs_option import read_inputs
 from dmm.quoting.models.evaluate import Model, evaluate
 from dmm.quoting.models.inputs import shown
 from dmm.quoting.service import CONVENTIONS, DCTMarketMakerService
 from dmm.units.errors import UsageFault
-from dmm.units.json_text import parse_json
-
-INPUT_CHARS_MAX = 65_536
-"""Longest `--inputs` that is read."""
 
 TABLES = ("as2008",)
 
@@ -72,7 +67,7 @@ def _model_quote(name: str, request: QuoteRequest) -> dict[str, str | float | No
         raise UsageFault(f"--model {shown(name)}: takes {', '.join(Model)}")
     if request.inputs is None:
         raise UsageFault("--inputs is missing: a JSON object, @FILE, or - for stdin")
-    model, given = Model(name), _read_inputs(request.inputs)
+    model, given = Model(name), read_inputs(request.inputs)
     if model in CONVENTIONS and _is_telemetry(given):
         _refuse_options(request, ("guard_percent",), "inputs by the names of the formula")
         return DCTMarketMakerService(convention=model.value).quote(given).to_json()
@@ -85,43 +80,6 @@ def _model_quote(name: str, request: QuoteRequest) -> dict[str, str | float | No
 def _is_telemetry(given: dict[str, object]) -> bool:
     """Tell whether these are the SDK's inputs, from which it makes the formula's own."""
     return "volatility" in given and FORMULA_INPUTS.isdisjoint(given)
-
-
-def _read_inputs(argument: str) -> dict[str, object]:
-    text = _input_text(argument)
-    if len(text) > INPUT_CHARS_MAX:
-        raise UsageFault(f"--inputs is longer than {INPUT_CHARS_MAX:,} characters")
-    try:
-        given = parse_json(text, pairs=_once)
-    except ValueError as error:
-        raise UsageFault(f"--inputs is not JSON: {error}") from None
-    if not isinstance(given, dict):
-        raise UsageFault(f"--inputs must be a JSON object of names and numbers, got {shown(given)}")
-    return given
-
-
-def _input_text(argument: str) -> str:
-    if argument == "-":
-        return sys.stdin.read(INPUT_CHARS_MAX + 1)
-    if not argument.startswith("@"):
-        return argument
-    path = Path(argument[1:])
-    try:
-        with path.open(encoding="utf-8") as file:
-            return file.read(INPUT_CHARS_MAX + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
-        raise UsageFault(f"--inputs @{path}: {reason}") from None
-
-
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Refuse a name given twice: JSON would silently keep the last."""
-    given = dict(pairs)
-    if len(given) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise UsageFault(f"--inputs names {shown(twice)} twice")
-    return given
 
 
 def _paper_table(request: QuoteRequest) -> dict[str, object]:

@@ -39,6 +39,7 @@ def serve(desk: Desk, *, stop: threading.Event, owner: str) -> None:
                 owner=owner,
                 wait_s_max=0.0,
                 lease_s=desk.settings.lease_s,
+                bounds=desk.lane_bounds,
             )
         except (Retryable, OutcomeUnknown) as fault:
             idle_s = min(2 * idle_s, FAULT_S_MAX)

@@ -2,8 +2,9 @@
 
 The only processes that hold keys. Each listens on a unix socket that its own account alone can
 open, signs what its policy file allows and nothing while the kill switch holds, and remembers what
-it signed in a register of its own. The settlement signer takes intents and rebuilds the transaction
-itself; the quote signer's key has no settlement rights.
+it signed in a register of its own. While the desk is halted no quote is signed; what is owed is.
+The settlement signer takes intents and rebuilds the transaction itself; the quote signer's key has
+no settlement rights.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dmm import observe
 from dmm.adapters.clock import SystemClock
 from dmm.adapters.evm.codec import Book
 from dmm.adapters.evm.sign import Key, load_key, sign_quote, sign_settlement
-from dmm.adapters.signers.guard import check_quote, check_settlement
+from dmm.adapters.signers.guard import check_burn, check_quote, check_settlement
 from dmm.adapters.signers.latch import Latches
 from dmm.adapters.signers.policy import SignerPolicy, read_policy
 from dmm.adapters.signers.register import Entry, Register
@@ -29,6 +30,7 @@ from dmm.adapters.signers.wire import request_from_json, signed_to_json
 from dmm.entrypoints.faults import exit_code, one_line
 from dmm.ports import Clock, ControlStore, Deployment
 from dmm.rfq.protocol import FirmQuote
+from dmm.settlement.intent import Purpose
 from dmm.units.errors import Fault, Permanent, UsageFault
 from dmm.units.ids import Json
 from dmm.units.time import NS_PER_S
@@ -68,18 +70,24 @@ class SettlementSigner:
 
     def _sign(self, body: Json) -> Json:
         request = request_from_json(body)
-        self._latches.require_open()
-        check_settlement(request, self._policy)
+        if request.purpose is Purpose.BURN:
+            check_burn(request, self._policy)
+        else:
+            self._latches.require_not_killed()
+            check_settlement(request, self._policy)
+        cap = self._policy.caps.get(request.intent.asset)
         entry = Entry(
             request=request,
             key=self._key.address,
-            day_atoms_max=self._policy.caps[request.intent.asset].day_atoms,
+            day_atoms_max=0 if cap is None else cap.day_atoms,
             now_s=self._clock.now_ns() // NS_PER_S,
         )
         signed = self._register.sign_once(
             entry, lambda: sign_settlement(request, key=self._key, book=self._book)
         )
-        observe.signed(kind=request.intent.kind, subject=request.intent.intent_id.hex())
+        observe.signed(
+            kind=f"{request.intent.kind}:{request.purpose}", subject=request.intent.intent_id.hex()
+        )
         return signed_to_json(signed)
 
 
@@ -109,7 +117,7 @@ class QuoteSigner:
             quote = FirmQuote.from_json(body)
         except TypeError as error:
             raise Permanent(f"unreadable quote: {error}") from error
-        self._latches.require_open()
+        self._latches.require_not_halted()
         now_s = self._clock.now_ns() // NS_PER_S
         check_quote(quote, self._policy, signer=self._key.address, now_s=now_s)
         signature = sign_quote(quote, key=self._key, book=self._book)
@@ -132,7 +140,7 @@ def require_chain(chain: str, policy: SignerPolicy) -> None:
         raise Permanent(f"chain {chain!r} is not allowed, only {policy.chain!r}")
 
 
-def latches_of(latch: Path | None, database_url_file: Path | None) -> Latches:
+def latches_of(latch: Path | None, database_url_file: Path | None, clock: Clock) -> Latches:
     """Return the kill switches to obey; `UsageFault` when there is none."""
     store: ControlStore | None = None
     if database_url_file is not None:
@@ -144,7 +152,7 @@ def latches_of(latch: Path | None, database_url_file: Path | None) -> Latches:
             raise UsageFault(f"{database_url_file} cannot be read: {error.strerror}") from error
     elif latch is None:
         raise UsageFault("a signer obeys a kill switch: give --latch or --database-url-file")
-    return Latches(file=latch, store=store)
+    return Latches(file=latch, store=store, clock=clock)
 
 
 def serve(server: SignerServer) -> None:
@@ -178,7 +186,7 @@ def run(
     try:
         clock, rules = SystemClock(), read_policy(policy)
         key = load_key(keystore, password_file)
-        latches = latches_of(latch, database_url_file)
+        latches = latches_of(latch, database_url_file, clock)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         match role:
             case Role.SETTLEMENT:

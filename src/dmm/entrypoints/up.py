@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from dmm import observe
+from dmm.adapters.postgres.roles import Role
 from dmm.bootstrap import CHAIN, Desk
 from dmm.entrypoints.demo import Progress, interruptible
 from dmm.governance.policy import Policy
@@ -57,8 +58,8 @@ def _start(stack: Stack, *, seed: int) -> list[Child]:
     begin_policy(desk, policy)
     return [
         stack.serve(),
-        stack.child("settler", ["dmm.entrypoints.settler"]),
-        stack.child("worker", ["dmm.entrypoints.worker", "--seed", str(seed)]),
+        stack.child("settler", ["dmm.entrypoints.settler"], role=Role.SETTLER),
+        stack.child("worker", ["dmm.entrypoints.worker", "--seed", str(seed)], role=Role.WORKER),
     ]
 
 

@@ -84,6 +84,7 @@ def serve(wired: Desk, feed: Feed, run: Run, *, stop: threading.Event) -> int:
             venue=PaperVenue(feed.instrument),
             store=journal,
             settings=SETTINGS,
+            live=journal,
         )
         loop = LiveLoop(
             worker=worker,

@@ -84,3 +84,7 @@ class TradingSession:
         pnl_atoms = self.position.pnl_atoms(mid)
         self._peak_atoms = max(self._peak_atoms, pnl_atoms)
         return Atoms(self._peak_atoms - pnl_atoms)
+
+    def restart_peak(self, mid: HalfTicks) -> None:
+        """Measure the drawdown from the present profit on, marking it at a mid."""
+        self._peak_atoms = self.position.pnl_atoms(mid)

@@ -9,6 +9,7 @@ from dmm.governance.policy import Policy
 from dmm.market.fair_value import MICROTICKS_PER_HALF
 from dmm.market.order import Fill
 from dmm.quoting.decision import Decision
+from dmm.quoting.limits import toxicity_rules_of
 from dmm.risk.quote_age import FillTimes
 from dmm.risk.toxicity import (
     COOL,
@@ -48,6 +49,23 @@ class FillReadings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FillWindow:
+    """What the fills of one window came to; `horizon_ns` is that of their markouts.
+
+    `filled_lots` were traded in it; the rest is about the `judged` fills whose horizon passed in
+    it: moves against us summed in microticks, realised and theoretical half-spread in microticks
+    times lots.
+    """
+
+    filled_lots: int = 0
+    judged: int = 0
+    adverse_microticks: int = 0
+    realised: int = 0
+    theoretical: int = 0
+    horizon_ns: int = HORIZON_NS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Pending:
     fill: Fill
     time_to_fill_ns: int
@@ -76,6 +94,7 @@ class FillWatch:
         self._deviations: deque[tuple[Nanos, int]] = deque()
         self._times = FillTimes()
         self._toxicity = COOL
+        self._open_window()
 
     # -- what happens -------------------------------------------------------------------------
 
@@ -105,6 +124,7 @@ class FillWatch:
         created_at_ns, half_spread = self._quoted.get(fill.client_id, (fill.filled_at_ns, 0))
         time_to_fill_ns = max(0, fill.filled_at_ns - created_at_ns)
         self._times.take_fill(time_to_fill_ns)
+        self._window_lots += fill.size
         self._pending.append(
             _Pending(fill=fill, time_to_fill_ns=time_to_fill_ns, half_spread_microticks=half_spread)
         )
@@ -128,11 +148,7 @@ class FillWatch:
         mid : the present one, half ticks; 0 judges nothing yet
         policy : thresholds, coefficients and the percentile of the quote age
         """
-        rules = ToxicityRules(
-            threshold_ubps=policy.toxicity_threshold_ubps,
-            tau_bps=policy.toxicity_tau_bps,
-            cycles=policy.toxicity_cycles,
-        )
+        rules = toxicity_rules_of(policy)
         while mid > 0 and self._pending and self._is_due(self._pending[0], now_ns):
             self._judge(self._pending.popleft(), mid, rules, venue_bps=policy.toxicity_venue_bps)
         while self._deviations and self._deviations[0][0] <= now_ns - DEVIATION_NS:
@@ -147,6 +163,23 @@ class FillWatch:
             fill_deviation_ubps=max((apart for _, apart in self._deviations), default=0),
             order_age_ns_max=age_ns_max or 0,
         )
+
+    def close_window(self) -> FillWindow:
+        """Return what came since the last call, and start anew."""
+        window = FillWindow(
+            filled_lots=self._window_lots,
+            judged=self._window_judged,
+            adverse_microticks=self._window_adverse,
+            realised=self._window_realised,
+            theoretical=self._window_theoretical,
+            horizon_ns=self._horizon_ns,
+        )
+        self._open_window()
+        return window
+
+    def _open_window(self) -> None:
+        self._window_lots = self._window_judged = 0
+        self._window_adverse = self._window_realised = self._window_theoretical = 0
 
     def _is_due(self, pending: _Pending, now_ns: Nanos) -> bool:
         return (
@@ -170,6 +203,10 @@ class FillWatch:
             self._toxicity = after_score(self._toxicity, score, rules=rules)
         kept = fill.side.sign * (mid - 2 * fill.price) * MICROTICKS_PER_HALF * fill.size
         promised = pending.half_spread_microticks * fill.size
+        self._window_judged += 1
+        self._window_adverse += fill.side.sign * (fill.mid - mid) * MICROTICKS_PER_HALF
+        self._window_realised += kept
+        self._window_theoretical += promised
         self._judged.append((kept, promised))
         self._realised += kept
         self._theoretical += promised

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dmm.governance.policy import Policy
+from dmm.market.instrument import Instrument
+from dmm.risk.inventory import Bands
 from dmm.risk.limits import Limits
 from dmm.risk.signals import Thresholds
 from dmm.risk.toxicity import ToxicityRules
@@ -27,6 +31,31 @@ def limits_of(policy: Policy) -> Limits:
         price_band_bps=PRICE_BAND_BPS,
         drawdown_atoms_max=policy.drawdown_atoms_max,
     )
+
+
+def bands_of(policy: Policy, instrument: Instrument) -> Bands:
+    """Return a policy's inventory limits in atoms of the position asset."""
+    per_lot = instrument.position_atoms_per_lot
+    return Bands(
+        soft_long=policy.soft_long_lots * per_lot,
+        hard_long=policy.hard_long_lots * per_lot,
+        soft_short=policy.soft_short_lots * per_lot,
+        hard_short=policy.hard_short_lots * per_lot,
+    )
+
+
+def hedge_limits_of(policy: Policy, *, position: Lots) -> Limits:
+    """Return the limits of a hedge: as large as what it takes away, else a quote's.
+
+    A hedge may be larger than any quote, and larger than the hard limits where a tighter policy
+    came while more was held. At its own venue nothing else of ours is open.
+
+    Parameters
+    ----------
+    position : what is to be hedged, lots, signed
+    """
+    size = Lots(max(policy.hard_long_lots, policy.hard_short_lots, abs(position)))
+    return replace(limits_of(policy), order_size_max=size, outstanding_lots_max=size)
 
 
 def thresholds_of(policy: Policy, *, sigma_microticks_max: int) -> Thresholds:

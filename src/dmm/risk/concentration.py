@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from dmm.units.amount import BPS_ONE, ceil_div
-from dmm.units.errors import UsageFault
 
 PPM_ONE = 1_000_000
 
@@ -52,22 +51,3 @@ def concentration(exposures_atoms: Mapping[str, int]) -> Concentration | None:
         largest=largest,
         largest_share_bps=ceil_div(sizes[largest] * BPS_ONE, total),
     )
-
-
-def is_too_concentrated(
-    found: Concentration, *, hhi_ppm_max: int, largest_share_bps_max: int
-) -> bool:
-    """Tell whether exposures hang too much on few names, or on one.
-
-    Parameters
-    ----------
-    found : by `concentration`
-    hhi_ppm_max : millionths, 1 to 1_000_000
-    largest_share_bps_max : basis points, 1 to 10_000
-    """
-    if not 0 < hhi_ppm_max <= PPM_ONE or not 0 < largest_share_bps_max <= BPS_ONE:
-        raise UsageFault(
-            f"limits must be 1 to {PPM_ONE} ppm and 1 to {BPS_ONE} bps, got {hhi_ppm_max} and "
-            f"{largest_share_bps_max}"
-        )
-    return found.hhi_ppm > hhi_ppm_max or found.largest_share_bps > largest_share_bps_max

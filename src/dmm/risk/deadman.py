@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from dmm.units.errors import UsageFault
-from dmm.units.ids import Json
 from dmm.units.time import Nanos
 
 RENEWALS_PER_TIMEOUT = 3
@@ -80,11 +79,3 @@ class DeadMan:
     def everything_cancelled(self) -> DeadMan:
         """Return the switch disarmed, once no order is left that it guarded."""
         return DeadMan(timeout_ns=self.timeout_ns)
-
-    def to_json(self) -> dict[str, Json]:
-        """Return the switch as canonical JSON values."""
-        return {
-            "timeout_ns": self.timeout_ns,
-            "deadline_ns": self.deadline_ns,
-            "has_expired": self.has_expired,
-        }

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from dmm.units.amount import Atoms, ceil_div, floor_div
 from dmm.units.errors import UsageFault
-from dmm.units.ids import Json
 from dmm.units.time import NS_PER_S, Nanos
 
 PPM_ONE = 1_000_000
@@ -44,13 +43,6 @@ class PegState:
     is_broken: bool = True
     calm_since_ns: Nanos | None = None
 
-    def to_json(self) -> dict[str, Json]:
-        """Return the state as canonical JSON values."""
-        return {"is_broken": self.is_broken, "calm_since_ns": self.calm_since_ns}
-
-
-UNSEEN = PegState()
-"""A coin whose price was never seen is not at par."""
 
 AT_PAR = PegState(is_broken=False)
 

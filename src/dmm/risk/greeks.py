@@ -99,7 +99,6 @@ class Greeks:
     phi: float
 
 
-FLAT = Greeks(value=0.0, delta=0.0, gamma=0.0, vega=0.0, theta=0.0, rho=0.0, phi=0.0)
 SPOT_DELTA = 1.0
 """A unit of the asset, or of a linear contract on it, moves one to one with the spot."""
 

@@ -11,15 +11,10 @@ from dmm.ledger.position import Position
 from dmm.market.instrument import Instrument
 from dmm.market.order import Fill
 from dmm.risk.limits import Cap, CapScope
-from dmm.units.amount import BPS_ONE, Atoms, HalfTicks, Lots, floor_div
+from dmm.units.amount import Atoms, HalfTicks, Lots, floor_div
 from dmm.units.errors import UsageFault
 
 NO_LOTS = Lots(0)
-FLOAT_SOFT_BPS = 400
-"""Share of the circulating float from which quotes lean, unless the policy says otherwise."""
-
-FLOAT_HARD_BPS = 600
-"""Share of the circulating float beyond which a side stops."""
 
 
 class Band(StrEnum):
@@ -68,47 +63,6 @@ class Bands:
         if abs(inventory) >= hard:
             return Band.HARD
         return Band.SOFT if abs(inventory) >= soft else Band.INSIDE
-
-    def tightened_by(self, other: Bands) -> Bands:
-        """Return the narrower limit of the two on each side."""
-        hard_long = min(self.hard_long, other.hard_long)
-        hard_short = min(self.hard_short, other.hard_short)
-        return Bands(
-            soft_long=min(self.soft_long, other.soft_long, hard_long),
-            hard_long=hard_long,
-            soft_short=min(self.soft_short, other.soft_short, hard_short),
-            hard_short=hard_short,
-        )
-
-
-def bands_of_float(
-    float_size: int,
-    *,
-    soft_bps: int = FLOAT_SOFT_BPS,
-    hard_bps: int = FLOAT_HARD_BPS,
-    short_share_bps: int = BPS_ONE,
-) -> Bands:
-    """Return limits that are shares of the circulating float, rounded down.
-
-    Parameters
-    ----------
-    float_size : circulating float in lots or atoms, > 0; a governed input
-    soft_bps : share from which quotes lean, basis points
-    hard_bps : share beyond which a side stops, basis points
-    short_share_bps : short limits as a share of the long ones, basis points
-
-    Raises
-    ------
-    UsageFault
-        If a limit comes out reversed or empty, as it does for a float that is too small.
-    """
-    soft, hard = (floor_div(float_size * share, BPS_ONE) for share in (soft_bps, hard_bps))
-    return Bands(
-        soft_long=soft,
-        hard_long=hard,
-        soft_short=floor_div(soft * short_share_bps, BPS_ONE),
-        hard_short=floor_div(hard * short_share_bps, BPS_ONE),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,20 +220,3 @@ def apply_with_gas(position: Position, fill: Fill, *, gas_atoms: Atoms) -> Posit
         basis_atoms=Atoms(after.basis_atoms - (gas_atoms - closing_gas)),
         realised_atoms=Atoms(after.realised_atoms - closing_gas),
     )
-
-
-def charge_gas(position: Position, *, gas_atoms: Atoms) -> Position:
-    """Return the position after gas that no fill bears: of orders placed, moved or cancelled.
-
-    Open inventory carries it in its basis; without inventory it is lost at once.
-
-    Parameters
-    ----------
-    position : before
-    gas_atoms : network fee in atoms of the cash asset, >= 0
-    """
-    if gas_atoms < 0:
-        raise UsageFault(f"gas must not be negative, got {gas_atoms} atoms")
-    if position.inventory:
-        return replace(position, basis_atoms=Atoms(position.basis_atoms - gas_atoms))
-    return replace(position, realised_atoms=Atoms(position.realised_atoms - gas_atoms))

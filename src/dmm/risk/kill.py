@@ -1,87 +1,64 @@
-"""The kill: block new orders first, then cancel until nothing is open.
+"""The kill, after its first cancel: once a second again, until nothing is open or a person comes.
 
-It needs the ids of open orders and nothing else: no price, no position, no estimate, no journal.
-What it imports says so, and a test holds it to that.
+It needs to know how many orders are open and nothing else: no price, no position, no estimate, no
+journal. What it imports says so, and a test holds it to that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from enum import StrEnum
 
-from dmm.units.errors import UsageFault
+from dmm.units.time import NS_PER_S, Nanos
 
-CANCEL_BATCH_MAX = 100
-"""Cancels handed over at once, unless told otherwise."""
+ROUND_NS = NS_PER_S
+"""Pause between two rounds of cancels: a venue that is slow is not one that lost a cancel."""
 
 ROUNDS_MAX = 20
-"""Times the same order is cancelled before a person is called."""
+"""Rounds after the first cancel before a person is called."""
 
-_OVER = ROUNDS_MAX + 1
+
+class KillAct(StrEnum):
+    """What a look asks for."""
+
+    NOTHING = "nothing"
+    CANCEL = "cancel"
+    CALL_A_PERSON = "call_a_person"
+    """Orders are left after every round: somebody must go to the venue by hand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kill:
-    """A kill on its way: new orders are blocked from the moment this value exists.
+class KillRounds:
+    """How far a kill has come; `rounds` counts those after the first cancel."""
 
-    `waiting` are ids whose cancel was not sent in this round; `sent` those whose end is awaited.
-    """
+    next_at_ns: Nanos
+    rounds: int = 0
+    is_over: bool = False
 
-    waiting: tuple[str, ...]
-    sent: tuple[str, ...] = ()
-    rounds: int = 1
+    def is_due(self, now_ns: Nanos) -> bool:
+        """Tell whether to look at what is open: once a second until the kill is over."""
+        return not self.is_over and now_ns >= self.next_at_ns
 
-    @property
-    def blocks_orders(self) -> bool:
-        """Tell that no order may be sent: always, also when everything is cancelled."""
-        return True
-
-    @property
-    def is_done(self) -> bool:
-        """Tell whether no order is left."""
-        return not self.waiting and not self.sent
-
-    @property
-    def needs_a_person(self) -> bool:
-        """Tell whether orders are left after `ROUNDS_MAX` rounds: go to the venue by hand."""
-        return self.rounds > ROUNDS_MAX and not self.is_done
-
-    def batch(self, *, batch_max: int = CANCEL_BATCH_MAX) -> tuple[tuple[str, ...], Kill]:
-        """Return ids to cancel now, and the kill once their cancels are sent; no ids: all are sent.
+    def after_look(
+        self, now_ns: Nanos, *, at_venue: int, in_books: int
+    ) -> tuple[KillRounds, KillAct]:
+        """Return the kill after a look that was due, and what to do.
 
         Parameters
         ----------
-        batch_max : ids at once, > 0
+        now_ns : of the look
+        at_venue : orders that the venue reports open, >= 0
+        in_books : orders that we think may still fill, >= 0; their end may be on its way
         """
-        if batch_max <= 0:
-            raise UsageFault(f"a batch of cancels must be at least 1, got {batch_max}")
-        now, later = self.waiting[:batch_max], self.waiting[batch_max:]
-        return now, replace(self, waiting=later, sent=(*self.sent, *now))
-
-    def again(self) -> Kill:
-        """Return the next round: what was sent and is still there waits to be cancelled again.
-
-        After `ROUNDS_MAX` rounds nothing waits any more: `needs_a_person`.
-        """
+        if not at_venue and not in_books:
+            return KillRounds(next_at_ns=now_ns, rounds=self.rounds, is_over=True), KillAct.NOTHING
         if self.rounds >= ROUNDS_MAX:
-            return replace(self, waiting=(), sent=(*self.sent, *self.waiting), rounds=_OVER)
-        return Kill(waiting=(*self.sent, *self.waiting), rounds=self.rounds + 1)
-
-    def gone(self, client_ids: Iterable[str]) -> Kill:
-        """Return the kill after the venue said that orders ended."""
-        ended = frozenset(client_ids)
-        return replace(
-            self,
-            waiting=tuple(one for one in self.waiting if one not in ended),
-            sent=tuple(one for one in self.sent if one not in ended),
-        )
+            over = KillRounds(next_at_ns=now_ns, rounds=self.rounds, is_over=True)
+            return over, KillAct.CALL_A_PERSON
+        went_on = KillRounds(next_at_ns=Nanos(now_ns + ROUND_NS), rounds=self.rounds + 1)
+        return went_on, KillAct.CANCEL if at_venue else KillAct.NOTHING
 
 
-def begin_kill(open_ids: Iterable[str]) -> Kill:
-    """Return a kill of these orders; ids given twice are cancelled once.
-
-    Parameters
-    ----------
-    open_ids : of every order that may still fill, also those already being cancelled
-    """
-    return Kill(waiting=tuple(dict.fromkeys(open_ids)))
+def begin_kill(now_ns: Nanos) -> KillRounds:
+    """Return a kill whose first cancel, for everything at once, was just sent."""
+    return KillRounds(next_at_ns=Nanos(now_ns + ROUND_NS))

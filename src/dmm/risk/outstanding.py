@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 
-from dmm.market.instrument import Instrument, Side
+from dmm.market.instrument import Side
 from dmm.market.order import Order, OrderReport, ReportKind
 from dmm.risk.orders import (
     EVENT_OF_REPORT,
@@ -16,7 +16,7 @@ from dmm.risk.orders import (
     OrderState,
     step,
 )
-from dmm.units.amount import Atoms, Lots
+from dmm.units.amount import Lots
 from dmm.units.errors import InvariantBroken
 from dmm.units.time import NS_PER_S, Nanos
 
@@ -88,6 +88,15 @@ class Outstanding:
         now_ns : when it was sent; without it the answer is awaited from the last change on
         """
         self._apply(client_id, OrderEvent.CANCEL_SENT, now_ns)
+
+    def mark_leaving_again(self, client_id: str, *, now_ns: Nanos) -> None:
+        """Note another cancel of an order, if it is one of ours that is open.
+
+        The venue may report open what we do not know, or what it told us has ended.
+        """
+        record = self._open.get(client_id)
+        if record is not None and not record.state.is_terminal:
+            self._apply(client_id, OrderEvent.CANCEL_SENT, now_ns)
 
     def mark_all_leaving(self, *, now_ns: Nanos | None = None) -> None:
         """Note that cancels were sent for everything."""
@@ -193,18 +202,6 @@ class Outstanding:
     def unknown_orders(self) -> int:
         """Return how many orders are of unknown state, or ended with fills nobody has heard."""
         return self._unknown
-
-    def notional_atoms(self, side: Side, instrument: Instrument) -> Atoms:
-        """Return the cash value of a side's open orders, each at its own price, rounded up."""
-        return Atoms(
-            sum(
-                instrument.cash_atoms(
-                    price=record.order.price, size=record.remaining, rounded_up=True
-                )
-                for record in self._open.values()
-                if record.order.side is side
-            )
-        )
 
     # -- keeping ------------------------------------------------------------------------------
 

@@ -12,7 +12,6 @@ from enum import StrEnum
 from dmm.market.instrument import Side
 from dmm.risk.orders import OrderRecord, OrderState
 from dmm.units.amount import Lots, Ticks
-from dmm.units.ids import Json
 from dmm.units.time import NS_PER_S, Nanos
 
 EVERY_NS = 60 * NS_PER_S
@@ -199,10 +198,6 @@ class ReconcileState:
 
     compared_at_ns: Nanos | None = None
     has_gap: bool = False
-
-    def to_json(self) -> dict[str, Json]:
-        """Return the state as canonical JSON values."""
-        return {"compared_at_ns": self.compared_at_ns, "has_gap": self.has_gap}
 
 
 NEVER_COMPARED = ReconcileState()

@@ -7,8 +7,6 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from dmm.risk.breaker import AFTER_RELEASE, Posture
-from dmm.risk.posture import PostureState
-from dmm.units.ids import Json
 from dmm.units.time import Nanos
 
 TEXT_CHARS_MAX = 500
@@ -23,32 +21,17 @@ class ManualReset:
     reason: str
     reset_at_ns: Nanos
 
-    def audit_body(self) -> dict[str, Json]:
-        """Return what the audit log keeps."""
-        return {
-            "operator": self.operator,
-            "reason": self.reason,
-            "reset_at_ns": self.reset_at_ns,
-        }
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutedRelease:
-    """A release order as executed on the finalized chain: `order_sequence` >= 0, used once."""
+    """A release order as executed on the finalized chain: `order_sequence` >= 0, used once.
 
-    kill_id: str
+    It names its kill, so it needs no time to tell that it is about it.
+    """
+
+    kill_id: int
     order_sequence: int
     tx_id: str
-    executed_at_ns: Nanos
-
-    def audit_body(self) -> dict[str, Json]:
-        """Return what the audit log keeps."""
-        return {
-            "kill_id": self.kill_id,
-            "order_sequence": self.order_sequence,
-            "tx_id": self.tx_id,
-            "executed_at_ns": self.executed_at_ns,
-        }
 
 
 Release: TypeAlias = ManualReset | ExecutedRelease
@@ -64,12 +47,22 @@ class ReleaseRefusal(StrEnum):
     NO_REASON = "no_reason"
     TEXT_TOO_LONG = "text_too_long"
     BEFORE_THE_LATCH = "before_the_latch"
-    """It is older than the latch: it cannot be about it."""
+    """A reset older than its halt cannot be about it: one of the two clocks is wrong."""
     NO_ORDER = "no_order"
+    OTHER_KILL = "other_kill"
 
 
-def release(state: PostureState, given: Release) -> PostureState | ReleaseRefusal:
-    """Return the state after a release, or why it does not hold.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A latch that holds: which posture, since when, and its number in the journal."""
+
+    posture: Posture
+    latch_id: int
+    latched_at_ns: Nanos
+
+
+def release(held: Held, given: Release) -> Posture | ReleaseRefusal:
+    """Return the posture after a release, or why the release does not hold.
 
     A reset opens `HALTED` and nothing else; an executed order opens `KILLED` and nothing else. The
     desk goes on from `AFTER_RELEASE`: signals that still demand a latch set it again, so whoever
@@ -77,35 +70,28 @@ def release(state: PostureState, given: Release) -> PostureState | ReleaseRefusa
 
     Parameters
     ----------
-    state : holds the latch, and since when
-    given : written to the audit log by the caller before the new state is used
+    held : the latch
+    given : goes to the audit log in the transaction that opens the latch
     """
-    if not state.posture.is_latched:
+    if not held.posture.is_latched:
         return ReleaseRefusal.NOT_LATCHED
-    wanted = ManualReset if state.posture is Posture.HALTED else ExecutedRelease
+    wanted = ManualReset if held.posture is Posture.HALTED else ExecutedRelease
     if not isinstance(given, wanted):
         return ReleaseRefusal.WRONG_RELEASE
-    refusal, at_ns = _flaw(given), _at_ns(given)
-    if refusal is not None:
-        return refusal
-    if at_ns < state.entered_at_ns:
-        return ReleaseRefusal.BEFORE_THE_LATCH
-    now_ns = max(at_ns, state.seen_at_ns)
-    return PostureState(posture=AFTER_RELEASE, entered_at_ns=now_ns, seen_at_ns=now_ns)
+    return _flaw(held, given) or AFTER_RELEASE
 
 
-def _at_ns(given: Release) -> Nanos:
-    return given.reset_at_ns if isinstance(given, ManualReset) else given.executed_at_ns
-
-
-def _flaw(given: Release) -> ReleaseRefusal | None:
+def _flaw(held: Held, given: Release) -> ReleaseRefusal | None:
     if isinstance(given, ExecutedRelease):
-        named = given.kill_id.strip() and given.tx_id.strip() and given.order_sequence >= 0
-        return None if named else ReleaseRefusal.NO_ORDER
+        if not given.tx_id.strip() or given.order_sequence < 0:
+            return ReleaseRefusal.NO_ORDER
+        return None if given.kill_id == held.latch_id else ReleaseRefusal.OTHER_KILL
     if not given.operator.strip():
         return ReleaseRefusal.NO_OPERATOR
     if not given.reason.strip():
         return ReleaseRefusal.NO_REASON
     if max(len(given.operator), len(given.reason)) > TEXT_CHARS_MAX:
         return ReleaseRefusal.TEXT_TOO_LONG
+    if given.reset_at_ns < held.latched_at_ns:
+        return ReleaseRefusal.BEFORE_THE_LATCH
     return None

@@ -89,7 +89,7 @@ class Conductor:
         with timed(self.timings, "drain_s"):
             self._drain(desk)
         with timed(self.timings, "audit_s"):
-            audited = audit_all(store=desk.store, chain=desk.audit_chain)
+            audited = audit_all(store=desk.store, log=desk.audit_log)
         desk.store.finish_run(run.run_id, finished_at_ns=desk.clock.now_ns())
         path = self.stack.folder / "reports" / f"{run.run_id[:12]}.html"
         self.timings |= self.stack.timings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 import threading
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Self
 
 from dmm.adapters.evm.codec import Book
 from dmm.adapters.postgres.migrate import migrate
+from dmm.adapters.postgres.roles import Role, add_login
 from dmm.adapters.scheduler.prefect import PrefectScheduler
 from dmm.bootstrap import ARTEFACT_DIR, Desk
 from dmm.market.instrument import Instrument
@@ -85,6 +87,7 @@ class Stack:
         )
         self._started: dict[str, Future[None]] = {}
         self._guard = threading.Lock()
+        self._logins: dict[Role, str] = {}
         self._desk: Desk | None = None
         self._actors: Actors | None = None
         self._runner: FlowRunner | None = None
@@ -187,7 +190,7 @@ class Stack:
             desk.store.record_deployments(deployments)
             record_funding(
                 store=desk.store,
-                chain=desk.chain,
+                log=desk.chain_log,
                 clock=desk.clock,
                 height=max(deployed.height for deployed in deployments),
                 wait_s_max=FUNDING_S_MAX,
@@ -220,7 +223,7 @@ class Stack:
                 socket=sockets[role],
                 actors=actors,
                 deployments=deployments,
-                database_url=self._postgres.url(),
+                database_url=self._login(Role.SIGNER),
             )
             signer = Child(
                 name=f"{role}-signer",
@@ -273,18 +276,35 @@ class Stack:
         served.wait_until(lambda: scheduler.is_served(deployed), timeout_s=SERVED_S_MAX)
         return served
 
-    def child(self, name: str, module: list[str]) -> Child:
-        """Start one of our processes beside the services, stopped before them."""
+    def child(self, name: str, module: list[str], *, role: Role = Role.FLOWS) -> Child:
+        """Start one of our processes beside the services, stopped before them.
+
+        Parameters
+        ----------
+        role : what it may do in the journal
+        """
         child = Child(
             name=name,
             argv=[sys.executable, "-m", *module],
             log_path=self.folder / f"{name}.log",
-            env=self.environment(),
+            env=self.environment(role),
             cwd=PROJECT_ROOT,
         )
         child.spawn()
         self._stopping.callback(child.stop)
         return child
+
+    def _login(self, role: Role) -> str:
+        """Return the journal's URL for a role, under a password of this run's."""
+        with self._guard:
+            if role not in self._logins:
+                self._logins[role] = add_login(
+                    self._postgres.url(),
+                    role,
+                    name=f"{role.value}_local",
+                    password=secrets.token_urlsafe(24),
+                )
+            return self._logins[role]
 
     def _wiring(self) -> Wiring:
         return Wiring(
@@ -309,10 +329,15 @@ class Stack:
             "PYTHONPATH": str(PROJECT_ROOT),
         }
 
-    def environment(self) -> dict[str, str]:
+    def environment(self, role: Role = Role.FLOWS) -> dict[str, str]:
         """Return the whole environment of a child that is a part of the desk."""
+        logins = {"DMM_DATABASE_URL": self._login(role)}
+        if role is Role.FLOWS:
+            # One of the flows sweeps the outbox.
+            logins["DMM_DRIVER_DATABASE_URL"] = self._login(Role.SETTLER)
         return {
             **self._plain_environment(),
             **self._prefect.environment(),
             **self._wiring().environment(),
+            **logins,
         }

@@ -63,6 +63,32 @@ def paid(intent: Intent, *, at_ns: int) -> tuple[Posting, ...]:
     return (out, back)
 
 
+def reversal(intent: Intent, *, order_sequence: int, at_ns: int) -> tuple[Posting, ...]:
+    """Take back what `paid` booked, because the chain took the payment back below finality.
+
+    The ledger stays append-only: each posting is the mirror of one that was made, and its source
+    names that one and the executed order that allows it. What the vault paid is available again.
+
+    Parameters
+    ----------
+    order_sequence : the executed order of governance, >= 1
+    """
+    return tuple(
+        Posting(
+            source_id=f"{posting.source_id}:reversed:{order_sequence}",
+            debit=posting.credit,
+            credit=(
+                account(intent.vault, intent.asset, AccountKind.AVAILABLE)
+                if posting.debit.kind is AccountKind.PENDING
+                else posting.debit
+            ),
+            amount=posting.amount,
+            posted_at_ns=Nanos(at_ns),
+        )
+        for posting in paid(intent, at_ns=at_ns)
+    )
+
+
 def proceeds(intent: Intent) -> tuple[str, Atoms] | None:
     """Return asset and amount that the vault keeps when the intent is paid, if any.
 

@@ -101,9 +101,35 @@ class AttemptState(StrEnum):
     RETIRED = "RETIRED"
 
 
+class Purpose(StrEnum):
+    """What a signed transaction does with its slot."""
+
+    PAY = "PAY"
+    """Carry out the intent."""
+    BURN = "BURN"
+    """Use the slot up and nothing else, so that the lane goes on: it moves no money."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """A live send slot: a nonce, a block height's reach, a query id; its number is its lane's.
+
+    `expires` is in the chain's own measure (a block height, a time) and 0 where a slot does not
+    expire by itself; `anchor` is what the bytes must name, for example a block hash.
+    `blocks_others`: later slots of the lane are taken, and wait for this one.
+    """
+
+    signer: str
+    slot: int
+    generation: int
+    expires: int = 0
+    anchor: str = ""
+    blocks_others: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """A signed transaction, stored before its first send. `slot` is the nonce in its lane."""
+    """A signed transaction, stored before its first send. `slot` is its place in its lane."""
 
     tx_id: str
     intent_id: Hash32
@@ -117,11 +143,15 @@ class Attempt:
     state: AttemptState
     landed_height: int | None = None
     landed_block: str | None = None
+    purpose: Purpose = Purpose.PAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """An intent leased to one worker: every later write is conditional on fence and owner."""
+    """An intent leased to one worker: every later write is conditional on fence and owner.
+
+    An intent that has ended is claimed too while its live slot keeps its lane waiting.
+    """
 
     intent: Intent
     state: IntentState
@@ -130,3 +160,5 @@ class Claimed:
     owner: str
     attempts: tuple[Attempt, ...]
     """Attempts whose slot is not retired, oldest first."""
+    slot: Slot | None = None
+    """The live slot, signed for or not."""

@@ -11,6 +11,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
 from dmm.settlement.intent import IntentState
@@ -28,8 +30,11 @@ RETENTION_S = 30 * 86_400
 SIGN_MARGIN_S = 30
 """Closer to the deadline than this, no new slot is opened: the contract would refuse it."""
 
-LANE_GRACE_S = 600
-"""How long past the deadline dead bytes are still sent, so that their nonce frees the lane."""
+BURN_BUMP_MAX = 7
+"""The last bump at which a slot is burnt; those above `BUMP_MAX` come from the rescue budget."""
+
+IN_FLIGHT_MAX = 64
+"""Slots of one class of intents whose bytes are on no block; nodes keep about as many an account"""
 
 _AFTER: dict[IntentState, tuple[IntentState, ...]] = {
     IntentState.READY: (
@@ -52,11 +57,24 @@ _AFTER: dict[IntentState, tuple[IntentState, ...]] = {
         IntentState.FAILED,
         IntentState.QUARANTINED,
     ),
-    IntentState.QUARANTINED: (IntentState.READY, IntentState.IN_FLIGHT),
+    IntentState.QUARANTINED: (IntentState.READY, IntentState.IN_FLIGHT, IntentState.FAILED),
 }
 
 LEGAL = frozenset((before, after) for before, afters in _AFTER.items() for after in afters)
 """Every move there is; FINAL, FAILED and CANCELLED end an intent, governance ends a quarantine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneBounds:
+    """What may be on its way at once, for each kind of intent on each chain.
+
+    Kinds have bounds of their own, so that none waits for another. `in_flight_max` counts slots
+    whose bytes are in no block yet, >= 1. `value_atoms_max` bounds, by asset, the sum of the
+    amounts that may still be paid and are not final; an asset without an entry has no bound.
+    """
+
+    in_flight_max: int = IN_FLIGHT_MAX
+    value_atoms_max: Mapping[str, int] = field(default_factory=dict)
 
 
 class Fenced(Fault):

@@ -1,12 +1,10 @@
-"""The diff between chain and ledger: what every transfer log is explained by, and what is not."""
+"""The diff between chain and ledger, one verdict for each (vault, asset)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dmm.settlement.batch import VaultAsset
 from dmm.units.amount import Atoms
 
 
@@ -19,7 +17,7 @@ class ReconClass(StrEnum):
     DIFFERENCE = "difference"
     """Chain and ledger disagree."""
     OUTFLOW = "outflow"
-    """Tokens left that no intent explains: the kill switch latches."""
+    """Tokens left that nothing explains: the kill switch latches, unless it is dust."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,29 +33,12 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Execution:
-    """An intent executed on chain: its effect, and its transaction when we know it."""
-
-    tx_id: str | None
-    effect: Mapping[VaultAsset, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Residue:
-    """What one transaction did beyond what intents explain, in atoms, never 0."""
-
-    tx_id: str
-    vault: str
-    asset: str
-    change: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """The verdict on one (vault, asset) at one finalized height; atoms, `difference` >= 0.
 
     `ledger_atoms` is what the ledger says the vault must hold at that height, with unexplained
-    inflow counted as held in suspense. `unexplained` is inflow or outflow without an intent.
+    inflow counted as held in suspense. `unexplained` is inflow or outflow without a reason,
+    `rebased` what the token added to the balance (negative: took off it) without a log.
     """
 
     vault: str
@@ -67,56 +48,21 @@ class Line:
     difference: Atoms
     unexplained: Atoms
     recon_class: ReconClass
+    rebased: int = 0
 
 
-def net_by_transaction(legs: Iterable[Leg]) -> dict[str, dict[VaultAsset, int]]:
-    """Return each transaction's net change per (vault, asset); zeros are left out."""
-    nets: dict[str, dict[VaultAsset, int]] = {}
-    for leg in legs:
-        net = nets.setdefault(leg.tx_id, {})
-        key = (leg.vault, leg.asset)
-        net[key] = net.get(key, 0) + leg.change
-    return {tx: clean for tx, net in nets.items() if (clean := {k: v for k, v in net.items() if v})}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flows:
+    """What of a (vault, asset) the ledger does not hold as its own; atoms.
 
-
-def residues(
-    legs: Iterable[Leg], *, executions: Sequence[Execution], funding_height: int
-) -> list[Residue]:
-    """Return what no execution and no funding explains, by transaction.
-
-    Executions without a known transaction each take one unexplained transaction whose net change
-    is exactly theirs.
-
-    Parameters
-    ----------
-    legs : every log of our vaults up to the finalized height
-    funding_height : logs up to this height are our own funding
+    `ahead` is booked and not executed at that height, `behind` executed and not booked, both
+    signed. `inflow` and `outflow` are unexplained, >= 0.
     """
-    nets = net_by_transaction(leg for leg in legs if leg.height > funding_height)
-    for execution in executions:
-        if execution.tx_id is not None and execution.tx_id in nets:
-            nets[execution.tx_id] = _minus(nets[execution.tx_id], execution.effect)
-    known = {execution.tx_id for execution in executions}
-    for execution in executions:
-        if execution.tx_id is None:
-            match = next(
-                (tx for tx, net in nets.items() if tx not in known and net == execution.effect),
-                None,
-            )
-            if match is not None:
-                nets.pop(match)
-    return [
-        Residue(tx_id=tx, vault=vault, asset=asset, change=change)
-        for tx, net in nets.items()
-        for (vault, asset), change in sorted(net.items())
-    ]
 
-
-def _minus(
-    net: Mapping[VaultAsset, int], effect: Mapping[VaultAsset, int]
-) -> dict[VaultAsset, int]:
-    keys = sorted({*net, *effect})
-    return {k: left for k in keys if (left := net.get(k, 0) - effect.get(k, 0))}
+    ahead: int = 0
+    behind: int = 0
+    inflow: int = 0
+    outflow: int = 0
 
 
 def reconcile(
@@ -126,37 +72,36 @@ def reconcile(
     chain_atoms: int,
     logged_atoms: int,
     booked_atoms: int,
-    ahead: int,
-    behind: int,
-    residue: Sequence[Residue],
+    flows: Flows,
 ) -> Line:
     """Return the verdict on one (vault, asset).
+
+    What a token adds to a balance without a log is held in suspense like any gift; what it takes
+    off is a difference.
 
     Parameters
     ----------
     chain_atoms : balance at the finalized height, by the token contract
     logged_atoms : the same by the sum of all transfer logs
-    booked_atoms : `AVAILABLE` + `PENDING` of the ledger now
-    ahead : effect of intents booked as final above that height, signed
-    behind : effect of intents executed at that height that are not booked yet, signed
-    residue : unexplained changes of this (vault, asset)
+    booked_atoms : `AVAILABLE` + `PENDING` of the ledger
     """
-    inflow = sum(r.change for r in residue if r.change > 0)
-    outflow = -sum(r.change for r in residue if r.change < 0)
-    expected = booked_atoms - ahead + behind + inflow
-    difference = max(abs(chain_atoms - expected), abs(chain_atoms - logged_atoms), outflow)
-    if outflow:
+    rebased = chain_atoms - logged_atoms
+    gift = flows.inflow + max(0, rebased)
+    expected = booked_atoms - flows.ahead + flows.behind + gift
+    difference = max(abs(chain_atoms - expected), flows.outflow, -min(0, rebased))
+    if flows.outflow:
         verdict = ReconClass.OUTFLOW
     elif difference:
         verdict = ReconClass.DIFFERENCE
     else:
-        verdict = ReconClass.SUSPENSE if inflow else ReconClass.MATCHED
+        verdict = ReconClass.SUSPENSE if gift else ReconClass.MATCHED
     return Line(
         vault=vault,
         asset=asset,
         chain_atoms=Atoms(chain_atoms),
         ledger_atoms=Atoms(expected),
         difference=Atoms(difference),
-        unexplained=Atoms(inflow + outflow),
+        unexplained=Atoms(gift + flows.outflow),
         recon_class=verdict,
+        rebased=rebased,
     )

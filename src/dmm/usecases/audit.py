@@ -7,124 +7,142 @@ from dataclasses import dataclass
 from dmm import observe
 from dmm.ledger.account import AccountKind
 from dmm.ledger.journal import Posting
-from dmm.ports import Answer, Chain, Clock, Deployment, Snapshot, Store
-from dmm.settlement.batch import VaultAsset, account, effect
+from dmm.ports import Books, Chain, ChainLog, Clock, Deployment, Store
+from dmm.settlement.batch import account
+from dmm.settlement.chain_event import ChainEvent
 from dmm.settlement.epoch import EpochClaim, EpochPlan, EpochRow, Job, JobOutcome, RowTable
-from dmm.settlement.intent import Intent, IntentState
-from dmm.settlement.reconcile import (
-    Execution,
-    Leg,
-    Line,
-    ReconClass,
-    Residue,
-    reconcile,
-    residues,
-)
+from dmm.settlement.explain import Finding, paid_heights
+from dmm.settlement.latch_bounds import LatchBounds, LatchCause
+from dmm.settlement.reconcile import Leg, Line
 from dmm.units.amount import Atoms
-from dmm.units.errors import Retryable, ServiceFault
+from dmm.units.errors import Retryable
 from dmm.units.ids import Hash32
 from dmm.units.time import NS_PER_S, Nanos
 from dmm.usecases.epoch import run_job
-
-READS_MAX = 8
-"""Times the journal is read again because a driver moved an intent meanwhile."""
+from dmm.usecases.follow import (
+    FUNDING,
+    explainer,
+    follow,
+    told,
+    vault_names,
+)
+from dmm.usecases.verdicts import lines_of, unlike_events, vault_legs
 
 POLL_S = 0.2
 """Pause between two looks for the funding's block to be final."""
 
-NEVER_PAID = frozenset({IntentState.FAILED, IntentState.CANCELLED})
-FUNDING = "funding"
 OPERATOR = "settlement_audit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditResult:
-    """One audit: `difference` is the sum over all lines, atoms of unlike assets, 0 is the goal."""
+    """One audit: `difference` is the sum over all lines, atoms of unlike assets, 0 is the goal.
 
+    `paid` tells transaction and height of every intent the chain shows as paid. `unlike` counts
+    events that the follower recorded otherwise than the auditor's node has them.
+    """
+
+    chain: str
     difference: int
     checked_at_block: int
     block_hash: str
     lines: tuple[Line, ...]
-    residue: tuple[Residue, ...]
+    findings: tuple[Finding, ...]
+    events: tuple[ChainEvent, ...]
+    paid: dict[Hash32, tuple[str, int]]
+    unlike: int = 0
+
+    @property
+    def alarms(self) -> tuple[Finding, ...]:
+        """Return what a person must look at."""
+        return tuple(finding for finding in self.findings if finding.cause.is_alarm)
+
+    @property
+    def is_clean(self) -> bool:
+        """Tell whether chain and ledger agree and nothing alarms."""
+        return not (self.difference or self.alarms or self.unlike)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Journal:
-    """One coherent read of what the ledger says and which intents it counts as paid."""
+class Audited:
+    """An audit together with what it read, for its export."""
 
-    final: dict[Hash32, tuple[str, int]]
-    intents: tuple[tuple[Intent, IntentState], ...]
-    booked: dict[str, Atoms]
+    result: AuditResult
+    books: Books
+    deployed: dict[str, Deployment]
 
 
-def audit_all(*, store: Store, chain: Chain) -> AuditResult:
+def audit_all(*, store: Store, log: ChainLog) -> AuditResult:
+    """Reconcile every (vault, asset) at the finalized block; see `audit_books`."""
+    return audit_books(store=store, log=log).result
+
+
+def audit_books(*, store: Store, log: ChainLog) -> Audited:
     """Reconcile every (vault, asset) at the finalized block; writes nothing.
 
     Parameters
     ----------
-    chain : the auditor's own connection
+    store : the journal; a role that may only read is enough
+    log : the auditor's own connection
 
     Raises
     ------
     Retryable
-        If the node cannot answer for that block, or the journal will not stand still.
+        If the node cannot answer for that block.
     ServiceFault
         If no vaults or tokens are deployed on the chain.
     """
-    at = chain.snapshot()
-    deployed = store.deployments(chain.name)
-    vaults, assets = _vaults(deployed), _assets(deployed)
-    journal = _read_journal(store, chain.name)
-    paid_here, ahead, behind = _executions(chain, journal, at)
-    legs = _legs(chain, vaults, deployed, to_height=at.finalized_height)
-    funding = deployed.get(FUNDING)
-    residue = residues(
-        legs, executions=paid_here, funding_height=-1 if funding is None else funding.height
-    )
-    lines = tuple(
-        reconcile(
-            vault=vault,
-            asset=asset,
-            chain_atoms=chain.balance(holder=address, asset=asset, height=at.finalized_height),
-            logged_atoms=sum(
-                leg.change for leg in legs if (leg.vault, leg.asset) == (vault, asset)
-            ),
-            booked_atoms=_booked(journal, vault, asset),
-            ahead=ahead.get((vault, asset), 0),
-            behind=behind.get((vault, asset), 0),
-            residue=[r for r in residue if (r.vault, r.asset) == (vault, asset)],
-        )
-        for address, vault in vaults.items()
-        for asset in assets
-    )
+    at, _ = log.tips()
+    deployed = store.deployments(log.name)
+    vaults = vault_names(deployed)
+    first = min(d.height for d in deployed.values())
+    # The block first, then the books: what ended in between is booked ahead of it, never missing.
+    books = store.books(log.name, sorted(vaults.values()))
+    events = log.events(from_height=first, to_height=at.height)
+    findings = explainer(store, log.name, deployed, events).explain(events)
+    lines = lines_of(store, log, at, deployed, books, events, findings)
+    unlike = unlike_events(store, log.name, books, at, events)
     difference = sum(line.difference for line in lines)
-    observe.audited(chain=chain.name, height=at.finalized_height, difference_atoms=difference)
-    return AuditResult(
+    observe.audited(chain=log.name, height=at.height, difference_atoms=difference)
+    result = AuditResult(
+        chain=log.name,
         difference=difference,
-        checked_at_block=at.finalized_height,
-        block_hash=at.finalized_hash,
+        checked_at_block=at.height,
+        block_hash=at.block_hash,
         lines=lines,
-        residue=tuple(residue),
+        findings=tuple(findings),
+        events=tuple(events),
+        paid=paid_heights(findings),
+        unlike=unlike,
     )
+    return Audited(result=result, books=books, deployed=deployed)
 
 
 def audit_settlement(
-    *, store: Store, chain: Chain, clock: Clock, run_id: str, epoch: int
+    *,
+    store: Store,
+    chain: Chain,
+    log: ChainLog,
+    follow_log: ChainLog,
+    clock: Clock,
+    run_id: str,
+    epoch: int,
+    bounds: LatchBounds | None = None,
 ) -> JobOutcome:
-    """Audit once an epoch: one row per (vault, asset), inflow into suspense, outflow latches.
+    """Follow the chain, then audit once an epoch: one row per (vault, asset); alarms latch.
 
     Parameters
     ----------
-    chain : the auditor's own connection
+    chain, follow_log : the desk's connection
+    log : the auditor's own
+    bounds : what is too little to latch
     """
 
-    def plan(claim: EpochClaim) -> EpochPlan:
-        result = audit_all(store=store, chain=chain)
-        _latch_outflow(store, clock, chain.name, result)
-        return EpochPlan(
-            rows=_rows(chain.name, result),
-            postings=_suspense(chain.name, result, at_ns=claim.opened_at_ns),
-        )
+    def plan(_claim: EpochClaim) -> EpochPlan:
+        follow(store=store, log=follow_log, clock=clock)
+        result = audit_all(store=store, log=log)
+        latch_losses(store=store, clock=clock, result=result, bounds=bounds or LatchBounds())
+        return EpochPlan(rows=_rows(result))
 
     return run_job(
         store=store,
@@ -138,8 +156,33 @@ def audit_settlement(
     )
 
 
+def latch_losses(*, store: Store, clock: Clock, result: AuditResult, bounds: LatchBounds) -> bool:
+    """Latch the kill switch for what left without a reason; return whether anything did.
+
+    While the journal adopts only, after a restore, it cannot tell and does not latch.
+    """
+    if store.adopt_only(result.chain) is not None:
+        return False
+    reasons = [
+        told(finding)
+        for finding in result.alarms
+        if bounds.latches(LatchCause(finding.cause.value), _missing(finding))
+    ]
+    reasons += [
+        f"{-line.rebased} {line.asset} of {line.vault} went without a log"
+        for line in result.lines
+        if line.rebased < 0 and bounds.latches(LatchCause.REBASE, {line.asset: -line.rebased})
+    ]
+    if not reasons:
+        return False
+    reason = f"audit of {result.chain} at block {result.checked_at_block}: {'; '.join(reasons)}"
+    store.kill(reason=reason, operator=OPERATOR, now_ns=clock.now_ns())
+    observe.kill_switch(killed=True, reason=reason, operator=OPERATOR)
+    return True
+
+
 def record_funding(
-    *, store: Store, chain: Chain, clock: Clock, height: int, wait_s_max: float
+    *, store: Store, log: ChainLog, clock: Clock, height: int, wait_s_max: float
 ) -> int:
     """Book what our vaults were funded with up to a height; return how many transfers were new.
 
@@ -155,25 +198,23 @@ def record_funding(
     Retryable
         If that block is not final in time; nothing was booked.
     """
-    deployed = store.deployments(chain.name)
+    deployed = store.deployments(log.name)
     if FUNDING in deployed:
         return 0
-    vaults = _vaults(deployed)
+    vaults = vault_names(deployed)
     until_ns = clock.now_ns() + int(wait_s_max * NS_PER_S)
-    while (at := chain.snapshot()).finalized_height < height:
+    while (at := log.tips()[0]).height < height:
         if clock.now_ns() >= until_ns:
             raise Retryable(
-                f"block {height} of {chain.name} is not final after {wait_s_max} s, "
-                f"the finalized one is {at.finalized_height}: see that blocks are made"
+                f"block {height} of {log.name} is not final after {wait_s_max} s, "
+                f"the finalized one is {at.height}: see that blocks are made"
             )
         clock.sleep_s(POLL_S)
-    legs = _legs(chain, vaults, deployed, to_height=height)
-    new = store.post(
-        [_funding_posting(chain.name, leg, Nanos(at.finalized_time_s * NS_PER_S)) for leg in legs]
-    )
-    holder = next(iter(vaults))
+    first = min(d.height for d in deployed.values())
+    legs = vault_legs(log.events(from_height=first, to_height=height), vaults)
+    new = store.post([_funding_posting(log.name, leg, Nanos(at.time_s * NS_PER_S)) for leg in legs])
     store.record_deployments(
-        [Deployment(chain=chain.name, name=FUNDING, address=holder, height=height)]
+        [Deployment(chain=log.name, name=FUNDING, address=next(iter(vaults)), height=height)]
     )
     return new
 
@@ -191,127 +232,21 @@ def _funding_posting(chain: str, leg: Leg, at_ns: Nanos) -> Posting:
     )
 
 
-def _vaults(deployed: dict[str, Deployment]) -> dict[str, str]:
-    """Return ledger vaults by the lower-case address that holds their tokens."""
-    vaults = {
-        d.address.lower(): name.removeprefix("vault:")
-        for name, d in deployed.items()
-        if name.startswith("vault:")
-    }
-    names = [name for name in deployed if name.startswith("vault:")]
-    if not vaults or len(vaults) != len(names):
-        raise ServiceFault(f"vaults must be deployed, each at an address of its own: {names}")
-    return vaults
+def _missing(finding: Finding) -> dict[str, int]:
+    missing: dict[str, int] = {}
+    for (_, asset), change in finding.changes.items():
+        if change < 0:
+            missing[asset] = missing.get(asset, 0) - change
+    return missing
 
 
-def _assets(deployed: dict[str, Deployment]) -> list[str]:
-    return sorted(name.removeprefix("token:") for name in deployed if name.startswith("token:"))
-
-
-def _legs(
-    chain: Chain, vaults: dict[str, str], deployed: dict[str, Deployment], *, to_height: int
-) -> list[Leg]:
-    """Return our vaults' transfer logs in the chain's order; a transfer between two is two legs."""
-    first = min(d.height for d in deployed.values())
-    legs: list[Leg] = []
-    for log in chain.transfers(from_height=first, to_height=to_height):
-        for address, sign in ((log.recipient.lower(), 1), (log.sender.lower(), -1)):
-            if address in vaults and log.amount:
-                legs.append(
-                    Leg(
-                        tx_id=log.tx_id,
-                        log_index=log.log_index,
-                        height=log.height,
-                        vault=vaults[address],
-                        asset=log.asset,
-                        change=sign * log.amount,
-                    )
-                )
-    return legs
-
-
-def _read_journal(store: Store, chain: str) -> _Journal:
-    """Read until no intent ended in between: then balances and endings belong together."""
-    for _ in range(READS_MAX):
-        before = store.final_transactions(chain)
-        intents = tuple((i, state) for i, state in store.intents() if i.chain == chain)
-        booked = store.balances()
-        after = tuple((i, state) for i, state in store.intents() if i.chain == chain)
-        if intents == after and len(before) == len(store.final_transactions(chain)):
-            return _Journal(
-                final={intent.intent_id: (tx, height) for intent, tx, height in before},
-                intents=intents,
-                booked=booked,
-            )
-    raise Retryable(f"intents of {chain} moved during {READS_MAX} reads: audit again")
-
-
-def _executions(
-    chain: Chain, journal: _Journal, at: Snapshot
-) -> tuple[list[Execution], dict[VaultAsset, int], dict[VaultAsset, int]]:
-    """Return what is executed at the block, what is booked ahead of it, and what not booked yet."""
-    executed: list[Execution] = []
-    ahead: dict[VaultAsset, int] = {}
-    behind: dict[VaultAsset, int] = {}
-    for intent, state in journal.intents:
-        if state in NEVER_PAID:
-            continue
-        tx_id, height = journal.final.get(intent.intent_id, (None, None))
-        is_booked = state is IntentState.FINAL
-        here = height <= at.finalized_height if height is not None else _key_used(chain, intent, at)
-        change = effect(intent)
-        if here:
-            executed.append(Execution(tx_id=tx_id, effect=change))
-        if here != is_booked:
-            side = ahead if is_booked else behind
-            for key, atoms in change.items():
-                side[key] = side.get(key, 0) + atoms
-    return executed, ahead, behind
-
-
-def _key_used(chain: Chain, intent: Intent, at: Snapshot) -> bool:
-    answer = chain.key_state(intent, at=at)
-    if answer is Answer.UNKNOWN:
-        raise Retryable(f"the auditor's node cannot tell whether {intent.intent_id.hex()} is paid")
-    return answer is Answer.FOUND
-
-
-def _booked(journal: _Journal, vault: str, asset: str) -> int:
-    kinds = (AccountKind.AVAILABLE, AccountKind.PENDING)
-    return sum(journal.booked.get(account(vault, asset, k).account_id, Atoms(0)) for k in kinds)
-
-
-def _latch_outflow(store: Store, clock: Clock, chain: str, result: AuditResult) -> None:
-    gone = [line for line in result.lines if line.recon_class is ReconClass.OUTFLOW]
-    if gone:
-        what = ", ".join(f"{line.unexplained} {line.asset} of {line.vault}" for line in gone)
-        reason = f"unexplained outflow on {chain} at block {result.checked_at_block}: {what}"
-        store.kill(reason=reason, operator=OPERATOR, now_ns=clock.now_ns())
-        observe.kill_switch(killed=True, reason=reason, operator=OPERATOR)
-
-
-def _suspense(chain: str, result: AuditResult, *, at_ns: Nanos) -> tuple[Posting, ...]:
-    """Return postings of inflow that nobody announced, each once by its transaction."""
-    return tuple(
-        Posting(
-            source_id=f"{chain}:{r.tx_id}:{r.vault}/{r.asset}",
-            debit=account(r.vault, r.asset, AccountKind.OUTSIDE),
-            credit=account(r.vault, r.asset, AccountKind.SUSPENSE),
-            amount=Atoms(r.change),
-            posted_at_ns=at_ns,
-        )
-        for r in result.residue
-        if r.change > 0
-    )
-
-
-def _rows(chain: str, result: AuditResult) -> tuple[EpochRow, ...]:
+def _rows(result: AuditResult) -> tuple[EpochRow, ...]:
     return tuple(
         EpochRow(
             table=RowTable.RECON_RUN,
             ordinal=ordinal,
             body={
-                "chain": chain,
+                "chain": result.chain,
                 "vault": line.vault,
                 "asset": line.asset,
                 "height": result.checked_at_block,

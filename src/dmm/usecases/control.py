@@ -1,4 +1,8 @@
-"""Control: kill, resume, policy; only orders executed on the finalized chain loosen anything."""
+"""Control: kill, resume, reset, policy.
+
+Only orders executed on the finalized chain release a kill or change the policy. A halt, which
+protects the desk from itself, is reset by a person at a terminal.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,26 @@ from dmm.governance.proposal import (
     check_policy,
     read_order,
 )
-from dmm.ports import Chain, Clock, ExecutedOrder, Latch, PolicyRecord, Snapshot, Store
+from dmm.ports import (
+    Chain,
+    Clock,
+    ControlStore,
+    ExecutedOrder,
+    HaltLatch,
+    Latch,
+    PolicyRecord,
+    Snapshot,
+    Store,
+)
+from dmm.risk.breaker import Posture
+from dmm.risk.release import (
+    TEXT_CHARS_MAX,
+    ExecutedRelease,
+    Held,
+    ManualReset,
+    ReleaseRefusal,
+    release,
+)
 from dmm.settlement.epoch import EpochClaim, EpochPlan, Job, JobOutcome
 from dmm.units.errors import InvariantBroken, Permanent, UsageFault
 from dmm.units.ids import ZERO_HASH
@@ -112,15 +135,8 @@ def kill(*, store: Store, clock: Clock, reason: str, operator: str) -> Latch:
     """
     if not reason.strip() or not operator.strip():
         raise UsageFault("a kill needs a reason and an operator, both go to the audit log")
-    now_ns = clock.now_ns()
-    latch = store.kill(reason=reason, operator=operator, now_ns=now_ns)
+    latch = store.kill(reason=reason, operator=operator, now_ns=clock.now_ns())
     observe.kill_switch(killed=True, reason=reason, operator=operator)
-    store.append_audit(
-        actor=operator,
-        action="kill",
-        body={"kill_id": latch.kill_id, "reason": reason},
-        now_ns=now_ns,
-    )
     return latch
 
 
@@ -135,20 +151,19 @@ def resume(*, store: Store, chain: Chain, clock: Clock, operator: str) -> Latch:
     latch = store.latch()
     if latch is None or not latch.killed:
         raise UsageFault("the kill switch does not hold: there is nothing to resume")
+    held = Held(posture=Posture.KILLED, latch_id=latch.kill_id, latched_at_ns=latch.at_ns)
     for order in _executed(chain, chain.snapshot()):
-        if _releases(order) != latch.kill_id:
+        given = _release_of(order)
+        if given is None or not isinstance(release(held, given), Posture):
             continue
-        now_ns = clock.now_ns()
         released = store.release_kill(
-            kill_id=latch.kill_id, order_sequence=order.sequence, operator=operator, now_ns=now_ns
+            kill_id=given.kill_id,
+            order_sequence=given.order_sequence,
+            operator=operator,
+            now_ns=clock.now_ns(),
+            tx_id=given.tx_id,
         )
         observe.kill_switch(killed=False, reason=latch.reason, operator=operator)
-        store.append_audit(
-            actor=operator,
-            action="resume",
-            body={"kill_id": latch.kill_id, "order": order.sequence, "tx_id": order.tx_id},
-            now_ns=now_ns,
-        )
         return released
     raise UsageFault(
         f"kill {latch.kill_id} holds ({latch.reason}): execute a release order for it first, "
@@ -156,15 +171,57 @@ def resume(*, store: Store, chain: Chain, clock: Clock, operator: str) -> Latch:
     )
 
 
-def _releases(order: ExecutedOrder) -> int | None:
-    """Return the kill an order releases, or None."""
+def reset(*, store: ControlStore, clock: Clock, reason: str, operator: str) -> HaltLatch:
+    """Reset the halt that holds, on a person's word; a kill that holds too goes on holding.
+
+    Raises
+    ------
+    UsageFault
+        If nothing is halted, or the word is not one: who and why go to the audit log.
+    """
+    halt = store.halted()
+    if halt is None or not halt.halted:
+        raise UsageFault(_nothing_halted(store.latch()))
+    given = ManualReset(operator=operator, reason=reason, reset_at_ns=clock.now_ns())
+    held = Held(posture=Posture.HALTED, latch_id=halt.halt_id, latched_at_ns=halt.at_ns)
+    verdict = release(held, given)
+    if not isinstance(verdict, Posture):
+        raise UsageFault(f"halt {halt.halt_id} holds ({halt.reason}): {_WHY_NOT[verdict]}")
+    latch = store.reset_halt(operator=operator, reason=reason, now_ns=given.reset_at_ns)
+    observe.halt_latch(halted=False, reason=reason, operator=operator)
+    return latch
+
+
+_WHY_NOT = {
+    ReleaseRefusal.NO_OPERATOR: "a reset needs an operator, for the audit log",
+    ReleaseRefusal.NO_REASON: "a reset needs a reason, for the audit log",
+    ReleaseRefusal.TEXT_TOO_LONG: f"a reason has at most {TEXT_CHARS_MAX} characters",
+    ReleaseRefusal.BEFORE_THE_LATCH: "it is younger than this host's clock: set the clock right",
+}
+
+
+def _nothing_halted(kill: Latch | None) -> str:
+    if kill is None or not kill.killed:
+        return "the desk is not halted: there is nothing to reset"
+    return (
+        f"the desk is not halted but killed (kill {kill.kill_id}: {kill.reason}); only an executed "
+        "order releases a kill: on a local chain `dmm gov release`, then `dmm resume`"
+    )
+
+
+def _release_of(order: ExecutedOrder) -> ExecutedRelease | None:
+    """Return what an order releases, or None for one of another family."""
     if order.family != FAMILY_RELEASE:
         return None
     try:
-        release = read_order(family=order.family, body=order.body)
+        content = read_order(family=order.family, body=order.body)
     except Permanent:
         return None
-    return release.kill_id if isinstance(release, Release) else None
+    if not isinstance(content, Release):
+        return None
+    return ExecutedRelease(
+        kill_id=content.kill_id, order_sequence=order.sequence, tx_id=order.tx_id
+    )
 
 
 def _executed(chain: Chain, at: Snapshot) -> list[ExecutedOrder]:

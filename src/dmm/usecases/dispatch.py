@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from dmm.ports import Chain, Clock, Signer, Store
 from dmm.settlement.epoch import EpochClaim, EpochPlan, EpochRow, Job, JobOutcome, RowTable
-from dmm.settlement.lifecycle import Fenced
+from dmm.settlement.intent import IntentState
+from dmm.settlement.lifecycle import Fenced, LaneBounds
+from dmm.units.errors import Retryable
 from dmm.units.ids import Json
 from dmm.units.time import NS_PER_S
 from dmm.usecases.driver import Driver, Pace, Step
@@ -17,6 +19,9 @@ LEASE_S = 30
 
 STEPS_MAX = 100_000
 """Looks of one sweep, whatever is still open then."""
+
+ENDED = frozenset({IntentState.FINAL, IntentState.FAILED, IntentState.CANCELLED})
+"""States in which a slot's bytes pay nothing any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,17 +45,22 @@ def sweep(
     wait_s_max: float,
     lease_s: int = LEASE_S,
     pace: Pace | None = None,
+    bounds: LaneBounds | None = None,
 ) -> SweepCounts:
     """Drive a chain's open intents until none is left or the time is up.
 
-    Any number of sweeps may run at once: leases and fences keep them apart.
+    Any number of sweeps may run at once: leases and fences keep them apart. A restored journal is
+    adopted first, as soon as the chain allows it.
 
     Parameters
     ----------
     owner : names this worker in the journal
     wait_s_max : how long to wait for finality, seconds; 0 looks once at everything due
     """
-    driver = Driver(store=store, chain=chain, signer=signer, pace=pace or Pace())
+    driver = Driver(
+        store=store, chain=chain, signer=signer, pace=pace or Pace(), bounds=bounds or LaneBounds()
+    )
+    adopt_restored(store=store, chain=chain, clock=clock)
     until_ns = clock.now_ns() + int(wait_s_max * NS_PER_S)
     counts = dict.fromkeys(Step, 0)
     for _ in range(STEPS_MAX):
@@ -78,6 +88,52 @@ def open_intents(store: Store, chain: str) -> int:
     return sum(intent.chain == chain and state.is_open for intent, state in store.intents())
 
 
+def adopt_restored(*, store: Store, chain: Chain, clock: Clock) -> bool:
+    """End adopt-only mode once a finalized block lies past it; tell whether it is over.
+
+    Until then bytes that the journal has forgotten could still land. After it every one of them is
+    paid, and its key says so, or dead by its deadline; and a lane starts at the finalized nonce.
+    """
+    held = store.adopt_only(chain.name)
+    if held is None:
+        return True
+    try:
+        at = chain.snapshot()
+    except Retryable:
+        return False
+    if at.finalized_time_s <= held.until_s:
+        return False
+    store.leave_adopt_only(
+        chain=chain.name,
+        proof={
+            "height": at.finalized_height,
+            "block_hash": at.finalized_hash,
+            "time_s": at.finalized_time_s,
+            "witnesses": at.witnesses,
+        },
+        now_ns=clock.now_ns(),
+    )
+    return True
+
+
+def kill_is_complete(*, store: Store, chain: Chain) -> bool:
+    """Tell whether nothing signed before a kill can still move money on a chain.
+
+    That is so when every slot is retired, or belongs to an intent that has ended or whose deadline
+    a finalized block has passed.
+
+    Raises
+    ------
+    Retryable
+        If the chain cannot be read.
+    """
+    at = chain.snapshot()
+    return all(
+        state in ENDED or intent.deadline_s < at.finalized_time_s
+        for intent, state, _ in store.live_slots(chain.name)
+    )
+
+
 def dispatch_outbox(
     *,
     store: Store,
@@ -90,6 +146,7 @@ def dispatch_outbox(
     wait_s_max: float,
     lease_s: int = LEASE_S,
     pace: Pace | None = None,
+    bounds: LaneBounds | None = None,
 ) -> JobOutcome:
     """Sweep the outbox, then leave the epoch's row; a re-run sweeps again and leaves the row be."""
     counts = sweep(
@@ -101,6 +158,7 @@ def dispatch_outbox(
         wait_s_max=wait_s_max,
         lease_s=lease_s,
         pace=pace,
+        bounds=bounds,
     )
 
     def plan(_claim: EpochClaim) -> EpochPlan:

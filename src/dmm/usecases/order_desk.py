@@ -11,12 +11,15 @@ from dmm.market.order import Order, OrderReport, ReportKind
 from dmm.ports import Venue
 from dmm.quoting.decision_inputs import Working
 from dmm.risk.deadman import DeadMan, DeadManAct
-from dmm.risk.orders import OrderRecord
+from dmm.risk.kill import KillAct, KillRounds, begin_kill
+from dmm.risk.orders import OrderEvent, OrderRecord
 from dmm.risk.outstanding import Outstanding
 from dmm.risk.rate import RateBudget, Withheld
 from dmm.risk.reconcile import (
+    IN_FLIGHT_NS,
     NEVER_COMPARED,
     OwnView,
+    VenueReport,
     after_comparison,
     books_disagree,
     compare,
@@ -24,6 +27,7 @@ from dmm.risk.reconcile import (
     is_settled,
 )
 from dmm.units.amount import Lots
+from dmm.units.errors import Fault
 from dmm.units.time import NS_PER_S, Nanos
 
 DEAD_MAN_NS = 10 * NS_PER_S
@@ -49,7 +53,8 @@ class OrderDesk:
     """Our orders at one venue. It decides nothing; it counts, compares and hands over.
 
     The venue is compared with at the first look, then every minute, and at every look while there
-    is a gap. Orders wait for nothing here: what may not be sent, the gate has refused before.
+    is a gap or an order of unknown state, which the venue's word resolves. Orders wait for nothing
+    here: what may not be sent, the gate has refused before.
     """
 
     def __init__(self, venue: Venue) -> None:
@@ -62,6 +67,7 @@ class OrderDesk:
         self._filled: dict[str, int] = {}
         self._filled_since: set[str] = set()
         self._position = 0
+        self._kill: KillRounds | None = None
         self._last_fill_at_ns = Nanos(0)
 
     def __bool__(self) -> bool:
@@ -92,6 +98,44 @@ class OrderDesk:
         self._orders.mark_all_leaving(now_ns=now_ns)
         self._venue.cancel_all(now_ns=now_ns)
 
+    # -- a kill -------------------------------------------------------------------------------
+
+    def kill(self, *, now_ns: Nanos) -> None:
+        """Cancel everything and remember to look whether it went; `pursue_kill` does."""
+        self._kill = begin_kill(now_ns)
+        self.cancel_all(now_ns=now_ns)
+
+    def end_kill(self) -> None:
+        """Take the kill's release: nothing is pursued any more."""
+        self._kill = None
+
+    def pursue_kill(self, now_ns: Nanos) -> None:
+        """Cancel again what the venue still reports open, once a second; call often.
+
+        Each order is named in a cancel of its own, also one that our books do not know: the cancel
+        of everything has been lost before. After the last round a person is called.
+        """
+        if self._kill is None or not self._kill.is_due(now_ns):
+            return
+        ours = {record.order.client_id for record in self._orders.records()}
+        left = self._open_at_venue(now_ns, otherwise=ours)
+        self._kill, act = self._kill.after_look(now_ns, at_venue=len(left), in_books=len(ours))
+        if act is KillAct.CANCEL:
+            for client_id in left:
+                self._orders.mark_leaving_again(client_id, now_ns=now_ns)
+                self._venue.cancel(client_id, now_ns=now_ns)
+        elif act is KillAct.CALL_A_PERSON:
+            orders = len(left) or len(ours)
+            observe.orders_left(venue=self._venue.name, orders=orders, rounds=self._kill.rounds)
+
+    def _open_at_venue(self, now_ns: Nanos, *, otherwise: set[str]) -> list[str]:
+        """Return the ids of orders the venue reports open; ours while it does not answer."""
+        try:
+            report = self._venue.statement(now_ns=now_ns, cursor=self._cursor)
+        except Fault:
+            return sorted(otherwise)
+        return [order.client_id for order in report.orders]
+
     # -- in -----------------------------------------------------------------------------------
 
     def take(self, report: OrderReport) -> OrderRecord:
@@ -117,9 +161,9 @@ class OrderDesk:
         expired = self._sign_of_life(now_ns)
         for record in self._orders.overdue(now_ns):
             observe.order_unknown(order_id=record.order.client_id)
-        if is_due(self._books, now_ns):
-            self._compare(now_ns)
         orders = self._orders
+        if orders.unknown_orders or is_due(self._books, now_ns):
+            self._compare(now_ns)
         budget = self._budget
         return OrderReadings(
             outstanding_buy=orders.lots(Side.BUY),
@@ -157,6 +201,8 @@ class OrderDesk:
 
     def _compare(self, now_ns: Nanos) -> None:
         report = self._venue.statement(now_ns=now_ns, cursor=self._cursor)
+        if self._orders.unknown_orders:
+            self._resolve(report)
         own = OwnView(
             orders=self._orders.records(),
             filled={client_id: self._filled[client_id] for client_id in self._filled_since},
@@ -181,3 +227,22 @@ class OrderDesk:
                 theirs=gap.theirs,
             )
         self._books = after_comparison(gaps, at_ns=now_ns)
+
+    def _resolve(self, report: VenueReport) -> None:
+        """Believe the venue about orders of unknown state, once their messages must have landed.
+
+        What it holds open is live again, so the next decision keeps or cancels it. What it neither
+        holds open nor has filled beyond what we heard will never fill.
+        """
+        open_there = {order.client_id for order in report.orders}
+        for record in self._orders.records():
+            client_id = record.order.client_id
+            if not record.is_uncertain or report.as_of_ns - record.since_ns <= IN_FLIGHT_NS:
+                continue
+            if client_id in open_there:
+                if not record.state.is_terminal:
+                    self._orders.hear(client_id, OrderEvent.ACKNOWLEDGED, at_ns=report.as_of_ns)
+            elif report.filled.get(client_id, record.filled) == record.filled:
+                self._orders.hear(
+                    client_id, OrderEvent.RESOLVED, at_ns=report.as_of_ns, size=record.remaining
+                )

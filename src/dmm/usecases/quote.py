@@ -15,20 +15,22 @@ from dmm.market.instrument import Instrument
 from dmm.market.order import Fill, OrderReport, ReportKind
 from dmm.market.tape import BestQuote, DepthUpdate, FeedEvent
 from dmm.market.view import MarketView
-from dmm.ports import Venue, WorkerStore
+from dmm.ports import LiveControls, Venue, WorkerStore
 from dmm.quoting.collect import MarketCollector
 from dmm.quoting.decide import decide
-from dmm.quoting.decision import SliceSummary
+from dmm.quoting.decision import Decision, SliceSummary
 from dmm.quoting.decision_inputs import DecisionInputs
 from dmm.quoting.fill_watch import FillWatch
 from dmm.risk.breaker import AFTER_RELEASE, Posture
 from dmm.units.amount import Atoms, HalfTicks
 from dmm.units.errors import InvariantBroken, JournalStalled
 from dmm.units.time import NS_PER_MS, Nanos
+from dmm.usecases.halt_watch import HaltWatch
 from dmm.usecases.kill_watch import KillWatch
 from dmm.usecases.order_desk import OrderDesk
 from dmm.usecases.quote_journal import QuoteJournal
 from dmm.usecases.situation import EpochInputs, Moment, situation
+from dmm.usecases.slice_health import SliceHealth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,12 @@ class QuotingWorker:
 
     Life: `begin_epoch`, `on_event`…, `end_epoch`, again and again, then `shutdown`. The same events
     and inputs give the same decisions and fills, byte for byte, so a run resumes by playing again
-    from its start. A kill stops the journal at once, where a later play continues it.
+    from its start. A kill stops the journal at once, where a later play continues it. A halt goes
+    on deciding, to hold no order, until a person resets it.
+
+    With `live` the present counts: the halt latch is obeyed and written, and the host's clock is
+    held against the database's. A play takes neither: its drawdown is the tape's and halts the same
+    in every play of it, whoever reset what since, and its time is the recorder's clock.
     """
 
     def __init__(
@@ -66,12 +73,15 @@ class QuotingWorker:
         venue: Venue,
         store: WorkerStore,
         settings: WorkerSettings = DEFAULT_SETTINGS,
+        live: LiveControls | None = None,
     ) -> None:
         self._run_id = run_id
         self._instrument = instrument
         self._venue = venue
         self._store = store
         self._kill = KillWatch(store)
+        self._live = live
+        self._halts = None if live is None else HaltWatch(live, run_id)
         self._settings = settings
         self._journal = QuoteJournal(
             store=store, instrument=instrument, batch_max=settings.batch_max
@@ -83,6 +93,7 @@ class QuotingWorker:
         self._signals: tuple[str, ...] = ()
         self._orders = OrderDesk(venue)
         self._fills = FillWatch()
+        self._health = SliceHealth(venue=venue.name, symbol=instrument.symbol)
         self._seen_at_ns = Nanos(0)
         self._fresh_needed = settings.fresh_ticks
         self._refresh_at_ns = Nanos(0)
@@ -185,6 +196,12 @@ class QuotingWorker:
             market=market,
         )
         self._store.close_slice(summary)
+        self._health.take(
+            self._fills.close_window(),
+            ended_at_ns=at_ns,
+            inventory=summary.position,
+            sigma_microticks_1s=self._collector.volatility.sigma_microticks,
+        )
         self._inputs = None
         return summary
 
@@ -231,8 +248,11 @@ class QuotingWorker:
     def on_time(self, now_ns: Nanos) -> None:
         """Let time pass without an event: cancel everything once the feed is stale.
 
-        For a loop in real time; in a play the next event tells how long the silence was.
+        For a loop in real time; in a play the next event tells how long the silence was. While
+        killed, what the venue still reports open is cancelled again.
         """
+        if self.killed:
+            self._orders.pursue_kill(now_ns)
         if not self._fresh_needed and self._is_stale(now_ns):
             self._go_stale(now_ns)
 
@@ -282,7 +302,10 @@ class QuotingWorker:
         self._refresh_at_ns = Nanos(now_ns + self._policy.refresh_ms * NS_PER_MS)
         if self._seq % self._settings.latch_every == 0 or self.killed:
             self.look_at_latch(now_ns)
-        if self.killed or not (self._market.has_mid or self._orders):
+        if self.killed:
+            self._orders.pursue_kill(now_ns)
+            return
+        if not (self._market.has_mid or self._orders):
             return
         if not self._journal.keeps_up():
             self._cancel_all(now_ns)  # what cannot be recorded is not done
@@ -293,15 +316,10 @@ class QuotingWorker:
         decision = decide(
             self._decision_inputs(now_ns), policy=self._policy, instrument=self._instrument
         )
-        if decision.posture is not self._posture:
-            observe.posture_changed(
-                posture=decision.posture.value,
-                severity=decision.posture.severity,
-                signals=decision.signals,
-            )
-        self._posture = decision.posture
-        self._signals = decision.signals
         self._orders.cancel(decision.cancel, now_ns=now_ns)
+        if decision.posture is not self._posture:
+            self._change_posture(decision)
+        self._signals = decision.signals
         self._orders.send(decision.place, now_ns=now_ns)
         self._fills.take_decision(decision)
         self._journal.add_decision(decision)
@@ -313,6 +331,16 @@ class QuotingWorker:
             observe.quoted(run_id=self._run_id, seq=self._seq, epoch=self._epoch)
         self._decisions += 1
         self._seq += 1
+
+    def _change_posture(self, decision: Decision) -> None:
+        self._posture = posture = decision.posture
+        observe.posture_changed(
+            posture=posture.value, severity=posture.severity, signals=decision.signals
+        )
+        if posture is Posture.HALTED and self._halts is not None:
+            reason = f"drawdown of {decision.inputs.drawdown_atoms} atoms"
+            self._halts.latch(reason=reason, now_ns=decision.inputs.decided_at_ns)
+            observe.halt_latch(halted=True, reason=reason, operator="")
 
     def _decision_inputs(self, now_ns: Nanos) -> DecisionInputs:
         return situation(
@@ -326,6 +354,7 @@ class QuotingWorker:
                 mid=self._mid(),
                 posture=self._posture,
                 signals=self._signals,
+                clock_offset_ns=0 if self._live is None else self._live.clock_offset_ns(),
             ),
             inputs=self._epoch_inputs,
             instrument=self._instrument,
@@ -348,18 +377,33 @@ class QuotingWorker:
         self._stop(now_ns)
 
     def look_at_latch(self, now_ns: Nanos) -> None:
-        """Re-read the kill switch; cancel everything when it holds, quote again once released."""
+        """Re-read kill switch and halt latch; cancel everything when one holds.
+
+        Once released the worker goes on from `AFTER_RELEASE`; after a reset its drawdown starts
+        anew, or it would halt again at once.
+        """
         holds = self._kill.holds()
         if holds and not self.killed:
             self._stop(now_ns)
             with contextlib.suppress(JournalStalled):
                 self._journal.flush()
         elif not holds and self.killed:
+            self._orders.end_kill()
+            self._posture = AFTER_RELEASE
+        if self._halts is not None and not self.killed:
+            self._look_at_halt(now_ns, holds=self._halts.holds())
+
+    def _look_at_halt(self, now_ns: Nanos, *, holds: bool) -> None:
+        if holds and self._posture is not Posture.HALTED:
+            self._posture = Posture.HALTED
+            self._cancel_all(now_ns)
+        elif not holds and self._posture is Posture.HALTED:
+            self._session.restart_peak(self._mid())
             self._posture = AFTER_RELEASE
 
     def _stop(self, now_ns: Nanos) -> None:
         self._posture = Posture.KILLED
-        self._cancel_all(now_ns)
+        self._orders.kill(now_ns=now_ns)
 
     def _cancel_all(self, now_ns: Nanos) -> None:
         self._orders.cancel_all(now_ns=now_ns)

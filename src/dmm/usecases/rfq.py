@@ -2,45 +2,47 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeAlias
 
-from dmm.governance.policy import Policy
 from dmm.ledger.account import AccountKind
 from dmm.market.instrument import Instrument, Side
 from dmm.ports import Chain, Clock, QuoteSigner, Store
 from dmm.rfq.netting import VAULT, plan_settlement
-from dmm.rfq.pricing import Fair, FirmAmounts, firm_amounts, firm_price
+from dmm.rfq.pricing import FirmAmounts, firm_amounts, firm_price
 from dmm.rfq.protocol import Acceptance, FirmQuote, RfqTrade
-from dmm.risk.breaker import Posture
+from dmm.risk.gate import RefusalReason, Refused
 from dmm.settlement.batch import account
 from dmm.settlement.epoch import EpochClaim, EpochPlan, Job, JobOutcome, RowTable
-from dmm.units.amount import Lots, ceil_div
+from dmm.units.amount import Lots
 from dmm.units.errors import ServiceFault
 from dmm.usecases.epoch import policy_in_force, run_job
+from dmm.usecases.rfq_gate import (
+    SETTLE_EPOCHS_BACK_MAX,
+    judge_quote,
+    open_quotes,
+    worker_state,
+)
 
 TTL_S_MAX = 60
 """Longest lifetime of a firm quote."""
-
-SETTLE_EPOCHS_BACK_MAX = 8
-"""Epochs a settlement looks back for quotes accepted after their own epoch was settled."""
 
 VerifyAcceptance: TypeAlias = Callable[[FirmQuote, Acceptance, bytes], bool]
 """Tells whether the taker signed this acceptance of this quote."""
 
 
 class DeclineReason(StrEnum):
-    """Why we do not quote, or do not take an acceptance, in the order it is checked."""
+    """Why we do not quote, or do not take an acceptance, in the order it is checked.
+
+    Between `PRICE` and `INVENTORY` the gate judges the order behind the quote, by reasons of its
+    own.
+    """
 
     KILLED = "killed"
     NO_FAIR_VALUE = "no_fair_value"
-    POSTURE = "posture"
-    SIZE = "size"
     TTL = "ttl"
-    HARD_INVENTORY = "hard_inventory"
     PRICE = "price"
     INVENTORY = "inventory"
     UNKNOWN_QUOTE = "unknown_quote"
@@ -51,9 +53,10 @@ class DeclineReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declined:
-    """We do not quote, or do not take it."""
+    """We do not quote, or do not take it; `detail` gives the values that the gate compared."""
 
-    reason: DeclineReason
+    reason: DeclineReason | RefusalReason
+    detail: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,15 +71,6 @@ class Accepted:
     """The taker's acceptance is recorded; the epoch's settlement takes it from here."""
 
     trade: RfqTrade
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerState:
-    """What the worker last saw and decided."""
-
-    posture: Posture
-    position: Lots
-    fair: Fair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,20 +109,35 @@ def answer(
     Permanent
         If the quote signer refuses the terms.
     """
+    latch = store.latch()
+    if latch is not None and latch.killed:
+        return Declined(reason=DeclineReason.KILLED)
     policy = policy_in_force(store).policy
-    worker = _worker_state(store, run_id, policy)
+    worker = worker_state(store, run_id, policy)
     if worker is None:
         return Declined(reason=DeclineReason.NO_FAIR_VALUE)
-    reason = _refusal(store, request, policy, worker)
-    if reason is not None:
-        return Declined(reason=reason)
+    if not 0 < request.ttl_s <= TTL_S_MAX:
+        return Declined(reason=DeclineReason.TTL)
     price = firm_price(worker.fair, taker_side=request.side, ttl_s=request.ttl_s)
     if price <= 0:
         return Declined(reason=DeclineReason.PRICE)
-    amounts = firm_amounts(instrument, taker_side=request.side, price=price, size=request.size)
     snapshot = chain.snapshot()
-    promised = _promised(
-        store, run_id=run_id, epoch=epoch, asset=amounts.maker_asset, at_s=snapshot.head_time_s
+    pending = open_quotes(store, run_id=run_id, epoch=epoch, at_s=snapshot.head_time_s)
+    verdict = judge_quote(
+        store,
+        taker_side=request.side,
+        size=request.size,
+        price=price,
+        policy=policy,
+        worker=worker,
+        quotes=pending,
+        instrument=instrument,
+    )
+    if isinstance(verdict, Refused):
+        return Declined(reason=verdict.reason, detail=verdict.detail)
+    amounts = firm_amounts(instrument, taker_side=request.side, price=price, size=request.size)
+    promised = sum(
+        quote.maker_amount for quote in pending if quote.maker_asset == amounts.maker_asset
     )
     available = store.balance(account(VAULT, amounts.maker_asset, AccountKind.AVAILABLE))
     if amounts.maker_amount > available - promised:
@@ -232,58 +241,6 @@ def settle_quotes(
         epoch=epoch,
         plan=plan,
     )
-
-
-def _worker_state(store: Store, run_id: str, policy: Policy) -> WorkerState | None:
-    """Return mid and position of the last closed slice, spread and σ of its last decision."""
-    summary = store.last_slice(run_id)
-    if summary is None:
-        return None
-    records = store.decisions(run_id, summary.epoch)
-    if not records:
-        return None
-    last = json.loads(records[-1].body)
-    # The floor is a full spread in 1e-6 bps of mid: mid/2 ticks · floor/1e10 / 2 · 1e6 microticks.
-    floor_microticks = ceil_div(summary.mid * policy.spread_floor_ubps, 40_000)
-    return WorkerState(
-        posture=Posture(last["posture"]),
-        position=summary.position,
-        fair=Fair(
-            mid=summary.mid,
-            half_spread_microticks=max(int(last["half_spread_microticks"]), floor_microticks),
-            sigma_microticks_1s=int(last["sigma_microticks"]),
-        ),
-    )
-
-
-def _refusal(
-    store: Store, request: QuoteRequest, policy: Policy, worker: WorkerState
-) -> DeclineReason | None:
-    latch = store.latch()
-    after = worker.position - request.side.sign * request.size
-    adds = abs(after) > abs(worker.position)
-    one_sided = worker.posture is Posture.ONE_SIDED
-    checks = (
-        (latch is None or not latch.killed, DeclineReason.KILLED),
-        (worker.posture.may_quote and not (one_sided and adds), DeclineReason.POSTURE),
-        (0 < request.size <= policy.quote_size_lots, DeclineReason.SIZE),
-        (0 < request.ttl_s <= TTL_S_MAX, DeclineReason.TTL),
-        (not adds or abs(after) <= policy.inventory_hard_lots, DeclineReason.HARD_INVENTORY),
-    )
-    return next((reason for passed, reason in checks if not passed), None)
-
-
-def _promised(store: Store, *, run_id: str, epoch: int, asset: str, at_s: int) -> int:
-    """Return what issued quotes may still take of an asset beyond what is reserved, in atoms."""
-    planned = {row.body["quote_id"] for row in store.epoch_rows(run_id, RowTable.RFQ_SETTLEMENT)}
-    total = 0
-    for past in range(max(0, epoch - SETTLE_EPOCHS_BACK_MAX), epoch + 1):
-        for trade in store.rfq_trades(run_id, past):
-            quote = trade.quote
-            last_s = quote.expiry_s if trade.acceptance is None else quote.settle_by_s
-            open_ = at_s <= last_s and quote.quote_id.hex() not in planned
-            total += quote.maker_amount if open_ and quote.maker_asset == asset else 0
-    return total
 
 
 def _terms(

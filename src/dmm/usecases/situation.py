@@ -34,7 +34,10 @@ class EpochInputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """Where the worker stands; `mid` in half ticks is the last one known."""
+    """Where the worker stands; `mid` in half ticks is the last one known.
+
+    `clock_offset_ns` is the database's time less the host's, None while it is not measured.
+    """
 
     run_id: str
     seq: int
@@ -45,6 +48,7 @@ class Moment:
     mid: HalfTicks
     posture: Posture
     signals: tuple[str, ...]
+    clock_offset_ns: int | None = 0
 
 
 def situation(
@@ -99,6 +103,7 @@ def situation(
         working=own.working,
         unknown_orders=own.unknown_orders,
         books_disagree=own.books_disagree,
+        clock_offset_ns=moment.clock_offset_ns,
         rate_weight_left=own.rate_weight_left,
         depth_bid_microticks=bids.price_microticks,
         depth_bid_lots=Lots(bids.size),

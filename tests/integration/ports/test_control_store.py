@@ -98,3 +98,61 @@ def test_the_policy_head_is_the_last_appended_and_may_skip_numbers(any_store: St
 def test_the_audit_log_takes_any_number_of_records(any_store: Store) -> None:
     for number in range(3):
         any_store.append_audit(actor="ann", action="kill", body={"n": number}, now_ns=Nanos(number))
+
+
+# -- the halt latch
+
+
+def halt(store: Store, reason: str = "drawdown", at: int = 5) -> int:
+    store.open_run(make.run())
+    return store.halt(run_id=make.RUN, reason=reason, now_ns=Nanos(at)).halt_id
+
+
+def test_nothing_was_ever_halted_in_a_new_journal(any_store: Store) -> None:
+    assert any_store.halted() is None
+    with pytest.raises(UsageFault, match="not halted"):
+        any_store.reset_halt(operator="ann", reason="why not", now_ns=Nanos(6))
+
+
+def test_a_second_halt_returns_the_latch_that_holds(any_store: Store) -> None:
+    any_store.open_run(make.run())
+    first = any_store.halt(run_id=make.RUN, reason="drawdown", now_ns=Nanos(5))
+    again = any_store.halt(run_id=make.RUN, reason="more of it", now_ns=Nanos(9))
+    assert first == again == any_store.halted()
+    assert (first.halted, first.operator, first.at_ns) == (True, "", 5)
+
+
+def test_a_reset_is_the_halt_from_then_on_and_names_who_and_why(any_store: Store) -> None:
+    halt_id = halt(any_store)
+    reset = any_store.reset_halt(operator="ann", reason="hedged by hand", now_ns=Nanos(8))
+    assert reset == any_store.halted()
+    assert (reset.halted, reset.halt_id, reset.operator) == (False, halt_id, "ann")
+    assert (reset.reason, reset.run_id) == ("hedged by hand", make.RUN)
+
+
+def test_a_halt_is_reset_once_and_the_next_one_has_the_next_number(any_store: Store) -> None:
+    first = halt(any_store)
+    any_store.reset_halt(operator="ann", reason="fine", now_ns=Nanos(6))
+    with pytest.raises(UsageFault, match="not halted"):
+        any_store.reset_halt(operator="bob", reason="me too", now_ns=Nanos(7))
+    assert halt(any_store, at=8) == first + 1
+
+
+def test_halt_and_kill_know_nothing_of_each_other(any_store: Store) -> None:
+    halt(any_store)
+    kill_id = kill(any_store)
+    any_store.release_kill(kill_id=kill_id, order_sequence=3, operator="bob", now_ns=Nanos(6))
+    held = any_store.halted()
+    assert held is not None
+    assert held.halted
+    any_store.reset_halt(operator="ann", reason="fine", now_ns=Nanos(7))
+    assert kill(any_store, at=8) == kill_id + 1
+
+
+def test_the_controls_are_both_latches_read_at_once(any_store: Store) -> None:
+    assert (any_store.controls().kill, any_store.controls().halt) == (None, None)
+    halt(any_store)
+    kill(any_store)
+    controls = any_store.controls()
+    assert (controls.kill, controls.halt) == (any_store.latch(), any_store.halted())
+    assert type(controls.database_at_ns) is int

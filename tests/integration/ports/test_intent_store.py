@@ -9,9 +9,10 @@ import journal_samples as make
 import pytest
 
 from dmm.ports import Store
-from dmm.settlement.intent import AttemptState, Claimed, IntentState
-from dmm.settlement.lifecycle import Fenced
-from dmm.units.errors import InvariantBroken
+from dmm.settlement.intent import AttemptState, Claimed, IntentState, Purpose, Slot
+from dmm.settlement.lifecycle import Fenced, LaneBounds
+from dmm.units.errors import InvariantBroken, UsageFault
+from dmm.units.time import Nanos
 
 WRITES: dict[str, Callable[[Store, Claimed], object]] = {
     "allocate_slot": lambda s, c: s.allocate_slot(c, signer=make.SIGNER, finalized_slot=0),
@@ -203,3 +204,150 @@ def test_a_quarantined_intent_is_never_due(any_store: Store) -> None:
     any_store.quarantine(make.take(any_store, lease_s=0), reason="doubt")
     assert state_of(any_store) is IntentState.QUARANTINED
     assert any_store.claim_due(chain=make.CHAIN, owner="driver", lease_s=30) is None
+
+
+# -- slots that outlive their intent, bounds, releases, restores -----------------------------------
+
+
+def test_a_claim_carries_its_live_slot_and_whether_others_wait_for_it(any_store: Store) -> None:
+    make.record(any_store, make.intent(0), make.intent(1))
+    first, second = make.take(any_store), make.take(any_store)
+    any_store.allocate_slot(
+        first, signer=make.SIGNER, finalized_slot=4, expires=99, anchor="0xblock"
+    )
+    (one,) = any_store.live_slots(make.CHAIN)
+    wanted = Slot(signer=make.SIGNER, slot=4, generation=0, expires=99, anchor="0xblock")
+    assert one == (first.intent, IntentState.READY, wanted)
+    any_store.allocate_slot(second, signer=make.SIGNER, finalized_slot=4)
+    assert [slot.blocks_others for _, _, slot in any_store.live_slots(make.CHAIN)] == [True, False]
+
+
+def test_an_ended_intent_is_claimed_while_its_slot_holds_others_up_and_only_burnt(
+    any_store: Store,
+) -> None:
+    make.record(any_store, make.intent(0), make.intent(1))
+    first, second = make.take(any_store), make.take(any_store)
+    make.send(any_store, first)
+    any_store.finish_failed(first, height=9, proof={"x": 2}, postings=[])
+    assert any_store.claim_due(chain=make.CHAIN, owner="d", lease_s=30) is None
+    make.send(any_store, second)
+    left = make.take(any_store, lease_s=0)
+    assert (left.intent, left.state) == (first.intent, IntentState.FAILED)
+    with pytest.raises(InvariantBroken):
+        any_store.store_attempt(left, make.attempt(left, slot=0, bump=4, tx_id="0xpay"))
+    burn = replace(make.attempt(left, slot=0, bump=5, tx_id="0xburn"), purpose=Purpose.BURN)
+    any_store.store_attempt(left, burn)
+    any_store.mark_broadcast(left, burn.tx_id)
+    assert state_of(any_store) is IntentState.FAILED
+    heir = make.take(any_store)
+    assert heir.attempts[-1].purpose is Purpose.BURN
+    any_store.retire_slot(heir, height=12, proof={"nonce": 1})
+    assert state_of(any_store) is IntentState.FAILED
+    assert [intent for intent, _, _ in any_store.live_slots(make.CHAIN)] == [second.intent]
+
+
+def test_a_burn_takes_a_ready_intent_into_flight_and_back(any_store: Store) -> None:
+    make.record(any_store, make.intent(0))
+    claimed = make.take(any_store, lease_s=0)
+    any_store.allocate_slot(claimed, signer=make.SIGNER, finalized_slot=0)
+    any_store.store_attempt(
+        claimed, replace(make.attempt(claimed, slot=0, tx_id="0xburn"), purpose=Purpose.BURN)
+    )
+    assert state_of(any_store) is IntentState.IN_FLIGHT
+    any_store.retire_slot(claimed, height=5, proof={"nonce": 1})
+    assert (state_of(any_store), make.take(any_store).generation) == (IntentState.READY, 1)
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [LaneBounds(in_flight_max=2), LaneBounds(value_atoms_max={"DCT": 2_999})],
+    ids=["count", "value"],
+)
+def test_a_bound_that_is_reached_claims_nothing(any_store: Store, bounds: LaneBounds) -> None:
+    make.record(any_store, *[make.intent(ordinal) for ordinal in range(3)])
+    claims = [make.take(any_store) for _ in range(3)]
+    terms = {"signer": make.SIGNER, "finalized_slot": 0, "bounds": bounds}
+    assert [any_store.allocate_slot(of, **terms) for of in claims] == [0, 1, None]  # type: ignore[arg-type]
+    any_store.finish_final(claims[0], tx_id=None, height=4, postings=[])
+    assert any_store.allocate_slot(claims[2], **terms) == 2  # type: ignore[arg-type]
+
+
+def test_what_has_landed_counts_as_value_but_not_as_in_flight(any_store: Store) -> None:
+    make.record(any_store, *[make.intent(ordinal) for ordinal in range(2)])
+    first, second = make.take(any_store), make.take(any_store)
+    sent = make.send(any_store, first)
+    any_store.mark_landed(first, sent.tx_id, height=5, block_hash="0xb")
+    terms = {"signer": make.SIGNER, "finalized_slot": 0}
+    full = LaneBounds(in_flight_max=1, value_atoms_max={"DCT": 1_999})
+    assert any_store.allocate_slot(second, **terms, bounds=full) is None  # type: ignore[arg-type]
+    roomy = LaneBounds(in_flight_max=1, value_atoms_max={"DCT": 2_000})
+    assert any_store.allocate_slot(second, **terms, bounds=roomy) == 1  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_an_order_ends_a_quarantine_once_and_fences_whoever_held_it(
+    any_store: Store, *, signed: bool
+) -> None:
+    make.record(any_store, make.intent(0))
+    claimed = make.take(any_store)
+    if signed:
+        make.send(any_store, claimed)
+    any_store.quarantine(claimed, reason="doubt")
+    intent_id = claimed.intent.intent_id
+    released = any_store.release_quarantine(
+        intent_id, order_sequence=7, proof={"order": 7, "height": 9}
+    )
+    assert released is (IntentState.IN_FLIGHT if signed else IntentState.READY)
+    with pytest.raises(Fenced):
+        any_store.quarantine(claimed, reason="again")
+    heir = make.take(any_store)
+    any_store.quarantine(heir, reason="doubt")
+    with pytest.raises(UsageFault):
+        any_store.release_quarantine(intent_id, order_sequence=7, proof={"height": 9})
+
+
+def test_an_order_may_void_what_is_in_quarantine(any_store: Store) -> None:
+    make.record(any_store, make.intent(0))
+    claimed = make.take(any_store)
+    any_store.quarantine(claimed, reason="doubt")
+    state = any_store.release_quarantine(
+        claimed.intent.intent_id,
+        order_sequence=7,
+        proof={"order": 7, "height": 9},
+        postings=[make.void(claimed.intent)],
+    )
+    assert (state, any_store.balance(make.PENDING)) == (IntentState.FAILED, 0)
+
+
+def test_only_a_quarantine_is_released(any_store: Store) -> None:
+    make.record(any_store, make.intent(0))
+    with pytest.raises(UsageFault):
+        any_store.release_quarantine(
+            make.intent(0).intent_id, order_sequence=7, proof={"height": 9}
+        )
+
+
+def test_a_quarantined_intent_is_claimed_for_its_slot_alone(any_store: Store) -> None:
+    make.record(any_store, make.intent(0))
+    claimed = make.take(any_store, lease_s=0)
+    make.send(any_store, claimed)
+    any_store.quarantine(claimed, reason="doubt")
+    left = make.take(any_store)
+    assert (left.state, left.slot is not None) == (IntentState.QUARANTINED, True)
+    any_store.retire_slot(left, height=9, proof={"nonce": 1})
+    assert state_of(any_store) is IntentState.QUARANTINED
+    assert any_store.claim_due(chain=make.CHAIN, owner="driver", lease_s=30) is None
+
+
+def test_a_restore_holds_a_chain_until_it_is_left_with_its_proof(any_store: Store) -> None:
+    assert any_store.adopt_only("evm") is None
+    first = any_store.enter_adopt_only(
+        chain="evm", until_s=900, reason="backup of monday", now_ns=Nanos(5)
+    )
+    assert any_store.adopt_only("evm") == first
+    assert any_store.adopt_only("ton") is None
+    later = any_store.enter_adopt_only(chain="evm", until_s=700, reason="again", now_ns=Nanos(6))
+    assert later.until_s == 900
+    for _ in range(2):
+        any_store.leave_adopt_only(chain="evm", proof={"height": 3}, now_ns=Nanos(7))
+        assert any_store.adopt_only("evm") is None

@@ -12,6 +12,7 @@ import pytest
 from dmm.adapters.postgres import tables
 from dmm.adapters.postgres.store import PostgresStore
 from dmm.ports import Deployment, Pruning
+from dmm.settlement.chain_event import BlockRef, ChainEvent
 from dmm.settlement.intent import IntentState
 from dmm.settlement.lifecycle import LEGAL
 from dmm.units.ids import ZERO_HASH
@@ -190,6 +191,18 @@ REFUSED = {
     "a kill is deleted": "DELETE FROM kill_switch",
     "a kill is released without an order": """
         INSERT INTO kill_switch VALUES (2, 1, false, 'drill', 'bob', 9, NULL)""",
+    "a halt is taken back": "UPDATE halt_latch SET halted = false",
+    "a halt is deleted": "DELETE FROM halt_latch",
+    "a halt is halted again": "INSERT INTO halt_latch VALUES (2, 2, true, 'run-7', 'x', '', 9)",
+    "a halt is reset by nobody": "INSERT INTO halt_latch VALUES (2, 1, false, 'run-7', 'x', '', 9)",
+    "a halt is reset without a reason": """
+        INSERT INTO halt_latch VALUES (2, 1, false, 'run-7', '', 'bob', 9)""",
+    "a halt is reset for another run": """
+        INSERT INTO halt_latch VALUES (2, 1, false, 'open', 'x', 'bob', 9)""",
+    "a reset leaves a number out": """
+        INSERT INTO halt_latch VALUES (7, 1, false, 'run-7', 'x', 'bob', 9)""",
+    "another halt is reset than the one that holds": """
+        INSERT INTO halt_latch VALUES (2, 9, false, 'run-7', 'x', 'bob', 9)""",
     "a kill is killed again": "INSERT INTO kill_switch VALUES (2, 2, true, 'x', 'bob', 9, NULL)",
     "a kill switch event leaves a number out": """
         INSERT INTO kill_switch VALUES (7, 1, false, 'drill', 'bob', 9, 3)""",
@@ -200,13 +213,29 @@ REFUSED = {
     "an audit record is changed": "UPDATE audit_log SET actor = 'nobody'",
     "an audit record is deleted": "DELETE FROM audit_log",
     "an audit record does not follow the last": """
-        INSERT INTO audit_log SELECT 3, 5, 'a', 'b', '{}', r, decode(repeat('00', 32), 'hex'),
+        INSERT INTO audit_log SELECT 4, 5, 'a', 'b', '{}', r, decode(repeat('00', 32), 'hex'),
         sha256(decode(repeat('00', 32), 'hex') || sha256(r)) FROM (SELECT convert_to(
-        '{"seq":3,"at_ns":5,"actor":"a","action":"b","body":{}}', 'UTF8') r) line""",
+        '{"seq":4,"at_ns":5,"actor":"a","action":"b","body":{}}', 'UTF8') r) line""",
     "an audit record says other than its bytes": """
-        INSERT INTO audit_log SELECT 3, 5, 'liar', 'b', '{}', r, link_hash, sha256(link_hash ||
+        INSERT INTO audit_log SELECT 4, 5, 'liar', 'b', '{}', r, link_hash, sha256(link_hash ||
         sha256(r)) FROM audit_log, (SELECT convert_to(
-        '{"seq":3,"at_ns":5,"actor":"a","action":"b","body":{}}', 'UTF8') r) line WHERE seq = 2""",
+        '{"seq":4,"at_ns":5,"actor":"a","action":"b","body":{}}', 'UTF8') r) line WHERE seq = 3""",
+    "a block does not stand on its parent": """
+        INSERT INTO chain_block VALUES ('evm', '0x7', 7, '0x6', 9, true)""",
+    "a block stands on a block of another height": """
+        INSERT INTO chain_block VALUES ('evm', '0x7', 7, '0x5', 9, true)""",
+    "a block is changed": "UPDATE chain_block SET parent_hash = '0xother'",
+    "a block is deleted": "DELETE FROM chain_block",
+    "an event is changed": "UPDATE chain_event SET args = '{}'",
+    "an event is deleted": "DELETE FROM chain_event",
+    "an event is of a block nobody knows": """
+        INSERT INTO chain_event VALUES ('evm', '0xother', 3, 't', 'treasury', 'Paid', '{}')""",
+    "a log is recorded twice": "INSERT INTO chain_event SELECT * FROM chain_event",
+    "finality goes back": "INSERT INTO final_block VALUES ('evm', 4, '0x4')",
+    "a block is final at another height": "INSERT INTO final_block VALUES ('evm', 9, '0x4')",
+    "a height is final twice": "INSERT INTO final_block VALUES ('evm', 5, '0x5')",
+    "a final block is changed": "UPDATE final_block SET block_hash = '0x4'",
+    "a final block is deleted": "DELETE FROM final_block",
     "a deployment moves": "UPDATE deployment SET address = '0xother'",
     "nonces go back": "UPDATE quote_nonce SET next_nonce = 0",
     "a quote is changed": "UPDATE rfq_quote SET maker_signature = 'other'",
@@ -222,6 +251,33 @@ REFUSED |= {
     f"something is deleted from {table}": f"DELETE FROM {table} WHERE false"  # noqa: S608
     for table in (getattr(tables, name).__tablename__ for name in tables.__all__)
 }
+
+
+def record_blocks(store: PostgresStore) -> None:
+    """Put a final block with an event, and one that is not final, into the journal."""
+    first, last = (
+        BlockRef(
+            chain="evm",
+            height=height,
+            block_hash=f"0x{height}",
+            parent_hash=f"0x{height - 1}",
+            time_s=9,
+        )
+        for height in (4, 5)
+    )
+    event = ChainEvent(
+        chain="evm",
+        height=5,
+        block_hash="0x5",
+        tx_id="t",
+        log_index=3,
+        source="treasury",
+        name="Paid",
+        args={"amount": 2**80},
+    )
+    store.record_final([replace(first, height=3, block_hash="0x3", parent_hash="0x2")], [], [])
+    store.record_tip([first], [])
+    store.record_final([last], [event], [])
 
 
 @pytest.fixture
@@ -242,9 +298,10 @@ def journal(store: PostgresStore, database_url: str) -> Iterator[Connection]:
     store.release(claimed, due_in_s=0.0)
     make.send(store, make.take(store))
     store.kill(reason="drill", operator="ann", now_ns=Nanos(5))
+    store.halt(run_id=make.RUN, reason="drawdown", now_ns=Nanos(5))
     store.append_policy(make.policy_record(0))
-    store.append_audit(actor="ann", action="kill", body={"n": 3}, now_ns=Nanos(5))
     store.record_deployments([Deployment(chain="evm", name="treasury", address="0xa", height=3)])
+    record_blocks(store)
     quote = make.trade(store.next_quote_nonce("0xmaker"))
     store.record_quote(quote)
     store.accept_quote(make.accepted(quote))
@@ -336,13 +393,14 @@ def test_the_audit_log_is_a_hash_chain_over_canonical_bytes(
 WITNESSED = """
 SELECT format('DROP TRIGGER %I ON %I', tgname, relname)
 FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid
-WHERE NOT tgisinternal AND tgname <> 'apply'
+WHERE NOT tgisinternal AND tgname NOT IN ('apply', 'readable')
 UNION ALL
 SELECT format('ALTER TABLE %I DROP CONSTRAINT %I', relname, conname)
 FROM pg_constraint JOIN pg_class c ON c.oid = conrelid
 WHERE coninhcount = 0 AND conname IN ('account_overdraft', 'intent_failed_with_proof',
   'decision_link', 'decision_genesis', 'journal_anchor_links', 'journal_anchor_dense',
   'slot_claim_retired_with_proof', 'kill_switch_released_by_order', 'audit_log_record',
+  'halt_latch_reset_by_a_person',
   'transfer_source_id_key', 'transfer_amount_check', 'fill_run_id_venue_ordinal_key',
   'intent_kind_chain_vault_scope_epoch_ordinal_key', 'rfq_quote_maker_nonce_key')
 UNION ALL

@@ -138,6 +138,23 @@ def test_the_way_down_is_refused_once_a_partition_was_pruned(blank_url: str) -> 
         assert store.decisions("other") == make.decisions(9, run_id="other")
 
 
+def test_a_halt_that_holds_keeps_its_latch_on_the_way_down(blank_url: str) -> None:
+    migrate(blank_url, "0002")
+    before = laws_of(blank_url)
+    migrate(blank_url, "0003")
+    with PostgresStore(blank_url) as store:
+        store.open_run(make.run())
+        store.halt(run_id=make.RUN, reason="drawdown", now_ns=Nanos(5))
+        with pytest.raises(ServiceFault, match="the desk is halted: reset it"):
+            downgrade(blank_url, "0002")
+        store.reset_halt(operator="ann", reason="hedged", now_ns=Nanos(6))
+        halted = store.halted()
+    assert halted is not None
+    assert not halted.halted
+    downgrade(blank_url, "0002")
+    assert laws_of(blank_url) == before
+
+
 def test_a_broken_chain_is_not_moved_into_partitions(blank_url: str) -> None:
     migrate(blank_url, "0001")
     fill_v0001(blank_url)

@@ -99,6 +99,52 @@ def test_the_same_decisions_appended_at_once_stand_once(stores: list[PostgresSto
     assert stores[0].decisions(make.RUN) == records
 
 
+def test_a_latch_and_its_audit_record_are_one_transaction(
+    stores: list[PostgresStore], database_url: str
+) -> None:
+    store = stores[0]
+    store.open_run(make.run())
+    with psycopg.connect(database_url) as thief:
+        # Whatever refuses the record must take the latch with it.
+        thief.execute("ALTER TABLE audit_log ADD CONSTRAINT nothing_more CHECK (false) NOT VALID")
+    try:
+        with pytest.raises(InvariantBroken, match="nothing_more"):
+            store.kill(reason="drill", operator="ann", now_ns=Nanos(1))
+        with pytest.raises(InvariantBroken, match="nothing_more"):
+            store.halt(run_id=make.RUN, reason="drawdown", now_ns=Nanos(1))
+    finally:
+        with psycopg.connect(database_url) as thief:
+            thief.execute("ALTER TABLE audit_log DROP CONSTRAINT nothing_more")
+    assert (store.latch(), store.halted()) == (None, None)
+    store.kill(reason="drill", operator="ann", now_ns=Nanos(1))
+    store.release_kill(kill_id=1, order_sequence=4, operator="bob", now_ns=Nanos(2), tx_id="0xab")
+    store.halt(run_id=make.RUN, reason="drawdown", now_ns=Nanos(3))
+    store.reset_halt(operator="eve", reason="hedged", now_ns=Nanos(4))
+    with psycopg.connect(database_url) as reader:
+        told = reader.execute("SELECT actor, action, body FROM audit_log ORDER BY seq").fetchall()
+    assert told == [
+        ("ann", "kill", {"kill_id": 1, "reason": "drill"}),
+        ("bob", "resume", {"kill_id": 1, "order": 4, "tx_id": "0xab"}),
+        ("worker", "halt", {"halt_id": 1, "run_id": make.RUN, "reason": "drawdown"}),
+        ("eve", "reset", {"halt_id": 1, "reason": "hedged"}),
+    ]
+
+
+def test_the_controls_tell_the_databases_time(stores: list[PostgresStore]) -> None:
+    first, second = (stores[0].controls().database_at_ns for _ in range(2))
+    assert 0 < first <= second
+
+
+def test_halts_at_once_latch_once(stores: list[PostgresStore]) -> None:
+    stores[0].open_run(make.run())
+    at_once(
+        lambda number: stores[number].halt(run_id=make.RUN, reason="drawdown", now_ns=Nanos(number))
+    )
+    latch = stores[0].halted()
+    assert latch is not None
+    assert (latch.halt_id, latch.halted) == (1, True)
+
+
 def test_kills_at_once_latch_once(stores: list[PostgresStore]) -> None:
     at_once(lambda number: _kill_and_log(stores[number], number))
     latch = stores[0].latch()

@@ -9,11 +9,12 @@ import pytest
 from ports_memory import MemoryStore
 from trading_values import at_ms
 
-from dmm.adapters.write_behind import WriteBehind
-from dmm.ports import Latch
+from dmm.adapters.write_behind import LiveJournal, WriteBehind
+from dmm.ports import Controls, Latch
 from dmm.quoting.decision import DecisionRecord
 from dmm.units.errors import InvariantBroken, JournalStalled, Retryable
 from dmm.units.ids import ZERO_HASH, hash_link
+from dmm.units.time import NS_PER_MS, Nanos
 
 WAIT_S = 5.0
 
@@ -162,3 +163,99 @@ def test_a_switch_never_read_is_unreadable() -> None:
         pytest.raises(Retryable, match="could not be read"),
     ):
         journal.latch()
+
+
+# -- what only the present has
+
+
+class HostClock:
+    """This host's clock; a test turns it."""
+
+    def __init__(self) -> None:
+        self.now = at_ms(0)
+
+    def now_ns(self) -> Nanos:
+        return self.now
+
+    def sleep_s(self, seconds: float) -> None:
+        raise AssertionError(f"nobody waits {seconds} s here")
+
+
+class Controlled(Unreadable):
+    """A database whose clock is `ahead_ms` of the host's and whose answers take `late_ms`."""
+
+    def __init__(self, clock: HostClock, *, ahead_ms: int = 0, late_ms: int = 0) -> None:
+        super().__init__()
+        self._clock, self._ahead_ms, self._late_ms = clock, ahead_ms, late_ms
+
+    def controls(self) -> Controls:
+        if self.lost:
+            raise Retryable("database unreachable")
+        half_ns = self._late_ms * NS_PER_MS // 2
+        at_ns = Nanos(self._clock.now + half_ns + self._ahead_ms * NS_PER_MS)
+        self._clock.now = Nanos(self._clock.now + 2 * half_ns)
+        return Controls(kill=self.latch(), halt=self.halted(), database_at_ns=at_ns)
+
+
+def live(store: MemoryStore, switch: Controlled, clock: HostClock) -> LiveJournal:
+    return LiveJournal(
+        store, latch_store=switch, clock=clock, latch_poll_s=0.005, latch_age_s_max=0.2
+    )
+
+
+def test_a_halt_never_waits_for_the_disk_and_is_written_after_what_came_before() -> None:
+    clock = HostClock()
+    store = StalledStore()
+    with live(store, Controlled(clock), clock) as journal:
+        journal.append_decisions(chain(1))
+        journal.halt(run_id="run", reason="drawdown", now_ns=at_ms(1))
+        assert store.halted() is None
+        store.go.set()
+    halt = store.halted()
+    assert halt is not None
+    assert (halt.halted, halt.run_id) == (True, "run")
+    assert store.decisions("run") == chain(1)
+
+
+def test_a_full_queue_still_takes_a_halt() -> None:
+    clock, store = HostClock(), StalledStore()
+    journal = LiveJournal(store, latch_store=Controlled(clock), clock=clock, pending_max=1)
+    with journal:
+        records = chain(2)
+        journal.append_decisions(records[:1])
+        with pytest.raises(JournalStalled):
+            journal.append_decisions(records[1:])
+        journal.halt(run_id="run", reason="drawdown", now_ns=at_ms(1))
+        store.go.set()
+    assert store.halted() is not None
+
+
+def test_halt_and_kill_reach_the_worker_with_the_same_look() -> None:
+    clock = HostClock()
+    switch = Controlled(clock)
+    with live(MemoryStore(), switch, clock) as journal:
+        assert journal.halted() is None
+        switch.halt(run_id="run", reason="drawdown", now_ns=at_ms(1))
+        for _ in range(500):
+            seen = journal.halted()
+            if seen is not None:
+                break
+            threading.Event().wait(0.01)
+        assert seen == switch.halted()
+        assert journal.latch() is None
+        switch.lost = True
+        with pytest.raises(Retryable, match="could not be read"):
+            again_and_again(journal.halted)
+
+
+@pytest.mark.parametrize("ahead_ms", [0, 400, -400])
+def test_the_clocks_offset_is_the_databases_time_less_ours(ahead_ms: int) -> None:
+    clock = HostClock()
+    with live(MemoryStore(), Controlled(clock, ahead_ms=ahead_ms, late_ms=8), clock) as journal:
+        assert journal.clock_offset_ns() == ahead_ms * NS_PER_MS
+
+
+def test_an_answer_too_slow_tells_no_time() -> None:
+    clock = HostClock()
+    with live(MemoryStore(), Controlled(clock, late_ms=1_002), clock) as journal:
+        assert journal.clock_offset_ns() is None

@@ -11,6 +11,7 @@ from desk_memory import Desk
 from dmm import observe
 from dmm.entrypoints import settler
 from dmm.settings import Settings
+from dmm.settlement.lifecycle import LaneBounds
 from dmm.units.errors import InvariantBroken, Retryable
 
 
@@ -20,6 +21,7 @@ class Wired:
     def __init__(self, stop: threading.Event, faults: list[Exception]) -> None:
         desk = Desk()
         self.settings = Settings()
+        self.lane_bounds = LaneBounds()
         self.store = desk.store
         self.chain, self.signer, self.clock = desk.chain, desk.signer, desk.clock
         self.looks = 0

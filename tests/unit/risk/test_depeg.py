@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from trading_values import at_ms
 
-from dmm.risk.depeg import AT_PAR, UNSEEN, PegRules, PegState, after_price, value_atoms
+from dmm.risk.depeg import AT_PAR, PegRules, PegState, after_price, value_atoms
 from dmm.units.amount import Atoms
 from dmm.units.errors import UsageFault
 from dmm.units.time import NS_PER_S
@@ -36,11 +36,6 @@ def test_a_price_exactly_at_the_bound_does_not_break_it(price: int) -> None:
     assert look(AT_PAR, price, at=0) is AT_PAR
 
 
-def test_a_coin_never_seen_is_not_at_par() -> None:
-    assert UNSEEN.is_broken
-    assert look(UNSEEN, 1_000_000, at=0).is_broken
-
-
 def test_a_broken_peg_heals_only_after_a_calm_without_a_break() -> None:
     state = look(look(AT_PAR, 990_000, at=0), 998_000, at=1_000)
     assert look(state, 998_000, at=10_999).is_broken
@@ -68,7 +63,3 @@ def test_a_coin_is_worth_its_price_and_not_its_name() -> None:
 def test_rules_in_the_wrong_order_are_refused() -> None:
     with pytest.raises(UsageFault, match="got 6000 and 5000"):
         PegRules(clear_ppm=6_000)
-
-
-def test_the_state_is_whole_numbers() -> None:
-    assert UNSEEN.to_json() == {"is_broken": True, "calm_since_ns": None}

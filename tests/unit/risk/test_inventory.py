@@ -14,9 +14,7 @@ from dmm.risk.inventory import (
     Bands,
     Holding,
     apply_with_gas,
-    bands_of_float,
     caps,
-    charge_gas,
     consolidate,
 )
 from dmm.risk.limits import CapScope
@@ -70,29 +68,6 @@ def test_reversed_or_empty_limits_are_refused_by_name_and_value(
             soft_short=soft_short,
             hard_short=hard_short,
         )
-
-
-def test_a_float_too_small_for_a_limit_is_refused() -> None:
-    with pytest.raises(UsageFault, match="soft 0"):
-        bands_of_float(24)
-
-
-def test_limits_of_a_float_are_four_and_six_percent_of_it_rounded_down() -> None:
-    assert bands_of_float(12_345) == Bands(
-        soft_long=493, hard_long=740, soft_short=493, hard_short=740
-    )
-    short = bands_of_float(12_345, short_share_bps=2_500)
-    assert (short.soft_short, short.hard_short) == (123, 185)
-
-
-def test_the_narrower_of_two_limits_holds_and_stays_in_order() -> None:
-    wide, narrow = (
-        bands_of_float(10_000),
-        Bands(soft_long=500, hard_long=550, soft_short=20, hard_short=30),
-    )
-    assert wide.tightened_by(narrow) == Bands(
-        soft_long=400, hard_long=550, soft_short=20, hard_short=30
-    )
 
 
 @pytest.mark.parametrize(
@@ -174,16 +149,6 @@ def test_gas_of_a_fill_that_turns_the_position_is_split_and_nothing_is_lost() ->
     assert plain.cash_atoms - turned.cash_atoms == 100
 
 
-def test_gas_without_a_fill_is_carried_by_the_inventory_or_lost_at_once() -> None:
-    flat = charge_gas(Position(instrument=LINEAR), gas_atoms=Atoms(9))
-    assert (flat.realised_atoms, flat.basis_atoms) == (-9, 0)
-    held = Position(instrument=LINEAR).apply(fill(Side.SELL, 500, 3))
-    charged = charge_gas(held, gas_atoms=Atoms(9))
-    assert (charged.realised_atoms, charged.basis_atoms) == (0, 3 * 500 * 100 - 9)
-
-
 def test_negative_gas_is_refused() -> None:
-    with pytest.raises(UsageFault, match="got -1"):
-        charge_gas(Position(instrument=LINEAR), gas_atoms=Atoms(-1))
     with pytest.raises(UsageFault, match="got -2"):
         apply_with_gas(Position(instrument=LINEAR), fill(Side.BUY, 5, 3), gas_atoms=Atoms(-2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from trading_values import INVERSE, LINEAR, at_ms, order
+from trading_values import at_ms, order
 
 from dmm.market.instrument import Side
 from dmm.market.order import Order, OrderReport, ReportKind
@@ -146,12 +146,3 @@ def test_an_order_past_its_expiry_is_unknown_until_the_venue_tells_what_became_o
     outstanding.hear("o1", OrderEvent.EXPIRED, at_ns=at_ms(7_000), size=Lots(10))
     assert not outstanding
     assert outstanding.unknown_orders == 0
-
-
-def test_open_notional_is_valued_at_each_orders_own_price() -> None:
-    outstanding = holding(BUY, order(Side.BUY, 90, 3, client_id="o3"), SELL)
-    assert outstanding.notional_atoms(Side.BUY, LINEAR) == 100 * (10 * 100 + 3 * 90)
-    assert outstanding.notional_atoms(Side.SELL, LINEAR) == 100 * 7 * 105
-    # 3 contracts of 100 USD at 10.7 are 28.0373831776 coins, rounded up to the satoshi.
-    coins = holding(order(Side.BUY, 107, 3)).notional_atoms(Side.BUY, INVERSE)
-    assert coins == 2_803_738_318

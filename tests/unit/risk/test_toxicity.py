@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from trading_values import at_ms
 
 from dmm.market.instrument import Side
 from dmm.risk.toxicity import (
     COOL,
-    Markouts,
-    PendingMarkout,
     ToxicityRules,
     ToxicityState,
-    after_cycle,
     after_score,
     score_ubps,
-    widening_bps,
 )
 from dmm.units.amount import HalfTicks
 from dmm.units.errors import UsageFault
@@ -69,29 +64,6 @@ def test_a_markout_without_a_mid_or_a_horizon_is_refused(mid: int, horizon_ns: i
         )
 
 
-def pending(at: int) -> PendingMarkout:
-    return PendingMarkout(
-        side=Side.BUY, mid=HalfTicks(10_000), filled_at_ns=at_ms(at), time_to_fill_ns=0
-    )
-
-
-def test_a_fill_is_judged_once_its_horizon_has_passed_and_once_only() -> None:
-    markouts = Markouts()
-    markouts.take_fill(pending(0))
-    markouts.take_fill(pending(1_000))
-    assert list(markouts.due(at_ms(4_999), HalfTicks(9_990))) == []
-    assert list(markouts.due(at_ms(5_000), HalfTicks(9_990))) == [10 * BP]
-    assert list(markouts.due(at_ms(9_000), HalfTicks(9_999))) == [1 * BP]
-    assert list(markouts.due(at_ms(99_000), HalfTicks(1))) == []
-
-
-def test_fills_that_wait_are_bounded_and_none_is_dropped() -> None:
-    markouts = Markouts(pending_max=2)
-    for at in range(5):
-        markouts.take_fill(pending(at))
-    assert len(markouts.due(at_ms(4), HalfTicks(9_999))) == 3
-
-
 def run(*scores: int, start: ToxicityState = COOL) -> ToxicityState:
     for one in scores:
         start = after_score(start, one, rules=RULES)
@@ -99,32 +71,22 @@ def run(*scores: int, start: ToxicityState = COOL) -> ToxicityState:
 
 
 def test_one_toxic_fill_or_two_widen_nothing() -> None:
-    assert widening_bps(run(9 * BP, 9 * BP), rules=RULES) == 0
-    assert widening_bps(run(9 * BP, 9 * BP, 0, 9 * BP, 9 * BP), rules=RULES) == 0
+    assert run(9 * BP, 9 * BP).cycles_left == 0
+    assert run(9 * BP, 9 * BP, 0, 9 * BP, 9 * BP).cycles_left == 0
 
 
 def test_a_score_exactly_at_the_threshold_is_not_toxic() -> None:
     assert run(*[2 * BP] * 9) == COOL
 
 
-def test_a_toxic_run_widens_for_its_cycles_and_no_longer() -> None:
-    state = run(3 * BP, 3 * BP, 3 * BP)
-    taus = []
-    for _ in range(6):
-        taus.append(widening_bps(state, rules=RULES))
-        state = after_cycle(state)
-    assert taus == [3_000, 3_000, 3_000, 3_000, 0, 0]
+def test_a_toxic_run_widens_for_its_cycles() -> None:
+    assert run(3 * BP, 3 * BP, 3 * BP).cycles_left == RULES.cycles
 
 
-def test_a_run_that_goes_on_starts_its_cycles_afresh() -> None:
-    state = after_cycle(after_cycle(run(*[3 * BP] * 3)))
-    assert run(3 * BP, start=state).cycles_left == 4
-    assert run(0, start=state).cycles_left == 2
-
-
-def test_the_state_survives_its_journal() -> None:
-    state = run(*[3 * BP] * 3)
-    assert ToxicityState.from_json(state.to_json()) == state
+def test_a_run_that_goes_on_starts_its_cycles_afresh_and_a_good_fill_leaves_them() -> None:
+    half_way = ToxicityState(toxic_run=3, cycles_left=2)
+    assert run(3 * BP, start=half_way).cycles_left == 4
+    assert run(0, start=half_way) == ToxicityState(toxic_run=0, cycles_left=2)
 
 
 @pytest.mark.parametrize("bad", [{"sustained": 0}, {"cycles": -1}, {"tau_bps": -1}])

@@ -16,7 +16,6 @@ from dmm.risk.reconcile import (
     TRUST_NS_MAX,
     GapKind,
     OwnView,
-    ReconcileState,
     VenueOrder,
     VenueReport,
     after_comparison,
@@ -122,10 +121,3 @@ def test_books_are_trusted_only_after_a_clean_comparison_and_not_for_ever() -> N
     assert books_disagree(clean, Nanos(at_ms(0) + TRUST_NS_MAX + 1))
     gap = after_comparison(compare(OWN, replace(REPORT, orders=())), at_ns=at_ms(0))
     assert books_disagree(gap, at_ms(1))
-
-
-def test_the_state_is_whole_numbers() -> None:
-    assert ReconcileState(compared_at_ns=at_ms(0)).to_json() == {
-        "compared_at_ns": at_ms(0),
-        "has_gap": False,
-    }

@@ -9,7 +9,8 @@ from desk_memory import POLICY, RUN, Desk, order
 
 from dmm.settlement.epoch import JobOutcome, JobStatus
 from dmm.units.errors import InvariantBroken, UsageFault
-from dmm.usecases.control import apply_order, kill, record_genesis, resume
+from dmm.units.time import NS_PER_S, Nanos
+from dmm.usecases.control import apply_order, kill, record_genesis, reset, resume
 
 BOLD = replace(POLICY, preset="bold", quote_size_lots=20)
 
@@ -142,3 +143,67 @@ def test_only_a_release_made_for_this_kill_and_not_used_before_resumes() -> None
     with pytest.raises(UsageFault, match="kill 3 holds"):
         go_on(desk)
     assert [action for action, _, _ in desk.store.audit] == ["kill", "resume"] * 2 + ["kill"]
+
+
+# -- a halt
+
+
+def halt(desk: Desk) -> None:
+    desk.store.halt(run_id=RUN, reason="drawdown of 7 atoms", now_ns=desk.clock.now_ns())
+
+
+def open_halt(desk: Desk, reason: str = "hedged by hand", operator: str = "ann") -> bool:
+    return not reset(store=desk.store, clock=desk.clock, reason=reason, operator=operator).halted
+
+
+def test_there_is_nothing_to_reset_without_a_halt() -> None:
+    with pytest.raises(UsageFault, match="not halted: there is nothing to reset"):
+        open_halt(Desk())
+
+
+def test_a_reset_cannot_open_a_kill_and_says_what_does() -> None:
+    desk = Desk()
+    stop(desk)
+    with pytest.raises(
+        UsageFault, match=r"not halted but killed .*`dmm gov release`.*`dmm resume`"
+    ):
+        open_halt(desk)
+    assert desk.store.latch() is not None
+
+
+def test_a_resume_cannot_open_a_halt() -> None:
+    desk = Desk()
+    halt(desk)
+    with pytest.raises(UsageFault, match="nothing to resume"):
+        go_on(desk)
+
+
+@pytest.mark.parametrize(
+    ("reason", "operator", "words"),
+    [("  ", "ann", "reason"), ("fine", "", "operator"), ("x" * 501, "ann", "500 characters")],
+)
+def test_a_reset_says_who_and_why_in_a_few_words(reason: str, operator: str, words: str) -> None:
+    desk = Desk()
+    halt(desk)
+    with pytest.raises(UsageFault, match=f"halt 1 holds .*{words}"):
+        open_halt(desk, reason, operator)
+
+
+def test_a_reset_older_than_its_halt_is_refused() -> None:
+    desk = Desk()
+    desk.store.halt(run_id=RUN, reason="drawdown", now_ns=Nanos(desk.clock.ns + NS_PER_S))
+    with pytest.raises(UsageFault, match="set the clock right"):
+        open_halt(desk)
+
+
+def test_a_halt_is_reset_once_and_a_kill_beside_it_goes_on_holding() -> None:
+    desk = Desk()
+    halt(desk)
+    stop(desk)
+    assert open_halt(desk)
+    latch = desk.store.latch()
+    assert latch is not None
+    assert latch.killed
+    with pytest.raises(UsageFault, match="not halted but killed"):
+        open_halt(desk)
+    assert [action for action, _, _ in desk.store.audit] == ["halt", "kill", "reset"]

@@ -11,8 +11,8 @@ from dmm.ledger.account import AccountKind
 from dmm.ports import Answer, SignedTx, SignRequest, TxView
 from dmm.settlement.batch import reserve
 from dmm.settlement.epoch import EpochPlan, Job, JobStatus, RowTable
-from dmm.settlement.intent import AttemptState, Intent, IntentKind, IntentState
-from dmm.settlement.lifecycle import GENERATION_MAX, LANE_GRACE_S, RETENTION_S
+from dmm.settlement.intent import AttemptState, Intent, IntentKind, IntentState, Purpose
+from dmm.settlement.lifecycle import GENERATION_MAX, RETENTION_S, SIGN_MARGIN_S
 from dmm.units.amount import Atoms
 from dmm.units.errors import OutcomeUnknown, Permanent, Retryable
 from dmm.units.time import Nanos
@@ -97,6 +97,20 @@ def test_the_way_of_an_intent_from_ready_to_final() -> None:
     assert desk.held("treasury", "DCT", AccountKind.PAID) == 300
 
 
+@pytest.mark.parametrize(("left_s", "done"), [(0, Step.SENT), (-1, Step.WAITED)])
+def test_a_slot_is_opened_up_to_the_margin_before_the_deadline(left_s: int, done: Step) -> None:
+    head_s = desk_with().chain.snapshot().head_time_s
+    desk = desk_with(intent(deadline_s=head_s + SIGN_MARGIN_S + left_s))
+    assert step(desk) is done
+
+
+def test_bytes_that_a_node_took_are_noted_as_handed_over() -> None:
+    desk = desk_with(intent())
+    step(desk)
+    (entry,) = desk.store.entries.values()
+    assert [a.state for a in entry.attempts] == [AttemptState.BROADCAST]
+
+
 def test_a_key_already_used_is_adopted_and_nothing_is_signed() -> None:
     paid = intent()
     desk = desk_with(paid)
@@ -154,8 +168,9 @@ def test_a_kill_between_store_and_send_keeps_the_bytes_at_home() -> None:
 
     desk.store.store_attempt = store_then_kill  # type: ignore[method-assign]
     assert (step(desk), state(desk)) == (Step.WAITED, IntentState.IN_FLIGHT)
-    assert step(desk) is Step.WAITED
-    assert desk.chain.sent == []
+    assert step(desk) is Step.BURNT
+    assert [r.purpose for r in desk.signer.signed] == [Purpose.PAY, Purpose.BURN]
+    assert desk.chain.sent == [b"tx-0-1"]
 
 
 def test_a_kill_does_not_stop_the_driver_from_seeing_what_landed() -> None:
@@ -228,6 +243,19 @@ def test_what_a_fork_took_away_goes_back_to_in_flight_and_is_sent_again() -> Non
     assert len(desk.signer.signed) == 1
 
 
+def test_a_payment_that_moved_to_another_block_is_noted_anew() -> None:
+    desk = desk_with(intent())
+    step(desk)
+    land(desk, "tx-0-0")
+    assert [step(desk), step(desk)] == [Step.LANDED, Step.WAITED]
+    desk.chain.views["tx-0-0"] = TxView(
+        answer=Answer.FOUND, succeeded=True, height=91, block_hash="0xc"
+    )
+    assert [step(desk), step(desk)] == [Step.LANDED, Step.WAITED]
+    (entry,) = desk.store.entries.values()
+    assert [(a.landed_height, a.landed_block) for a in entry.attempts] == [(91, "0xc")]
+
+
 def test_an_unsigned_intent_fails_only_after_its_deadline_at_a_finalized_block() -> None:
     desk = desk_with(intent())
     desk.chain.time_s = START_S + 600
@@ -237,20 +265,12 @@ def test_an_unsigned_intent_fails_only_after_its_deadline_at_a_finalized_block()
     assert desk.held("treasury", "DCT", AccountKind.AVAILABLE) == 1_000
 
 
-def test_past_the_deadline_dead_bytes_still_free_their_nonce_before_the_intent_fails() -> None:
+def test_a_lane_that_does_not_move_keeps_no_money_past_the_deadline() -> None:
     desk = desk_with(intent())
     step(desk)
     desk.chain.time_s = START_S + 601
-    assert step(desk) is Step.SENT
-    desk.chain.finalized_slot = 1
     assert (step(desk), state(desk)) == (Step.FAILED, IntentState.FAILED)
-
-
-def test_a_lane_that_never_moves_does_not_keep_the_money_for_ever() -> None:
-    desk = desk_with(intent())
-    step(desk)
-    desk.chain.time_s = START_S + 600 + LANE_GRACE_S + 1
-    assert step(desk) is Step.FAILED
+    assert desk.held("treasury", "DCT", AccountKind.PENDING) == 0
 
 
 def test_a_deadline_too_long_ago_proves_nothing() -> None:
@@ -269,7 +289,7 @@ def test_a_signer_that_refuses_or_is_down_keeps_the_slot(fault: Exception, done:
     desk.signer.fault = None
     desk.clock.sleep_s(10)
     assert step(desk) is Step.SENT
-    assert [r.slot for r in desk.signer.signed] == [0]
+    assert [(r.slot, r.bump) for r in desk.signer.signed] == [(0, 0)]
 
 
 def test_doubt_about_one_intent_quarantines_it_and_leaves_the_others() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import journal_samples as make
 import pytest
+from chain_memory import NOBODY, NodeLog
 from desk_memory import DESK, RUN, TREASURY, Desk
 from journal_memory import MemoryJournal
 
@@ -205,9 +206,10 @@ def test_an_archive_is_proven_against_its_anchor_and_no_other(
 
 def test_the_audit_is_the_same_before_and_after_pruning(clock: Clock) -> None:
     desk = Desk()
-    desk.chain.log("0x" + "00" * 20, TREASURY, "DCT", 5_000, height=30)
-    desk.chain.log("0x" + "00" * 20, DESK, "BTC", 90, height=40)
-    record_funding(store=desk.store, chain=desk.chain, clock=desk.clock, height=40, wait_s_max=5)
+    log = NodeLog(final=100, head=110)
+    log.move(NOBODY, TREASURY, "DCT", 5_000, height=30)
+    log.move(NOBODY, DESK, "BTC", 90, height=40)
+    record_funding(store=desk.store, log=log, clock=desk.clock, height=40, wait_s_max=5)
     desk.store.append_decisions(make.decisions(3, run_id=RUN))
     desk.store.append_fills([make.fill(2, run_id=RUN)], [])
     desk.store.finish_run(RUN, finished_at_ns=Nanos(desk.clock.ns))
@@ -221,9 +223,9 @@ def test_the_audit_is_the_same_before_and_after_pruning(clock: Clock) -> None:
             started_at_ns=Nanos(desk.clock.ns + 5),
         )
     )
-    before = audit_all(store=desk.store, chain=desk.chain), desk.store.balances()
+    before = audit_all(store=desk.store, log=log), desk.store.balances()
     clock.ns = desk.clock.ns + 90 * DAY_NS
     assert len(prune(desk.store, clock).anchors) == 2
-    after = audit_all(store=desk.store, chain=desk.chain), desk.store.balances()
+    after = audit_all(store=desk.store, log=log), desk.store.balances()
     assert after == before
     assert before[0].difference == 0

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from desk_memory import BOTH_SIDES, DESK, INSTRUMENT, RUN, Desk, a_slice
+from desk_memory import BOTH_SIDES, DESK, INSTRUMENT, POLICY, RUN, Desk, a_slice
 
 from dmm.ledger.account import AccountKind
 from dmm.market.instrument import Side
 from dmm.rfq.protocol import Acceptance, FirmQuote, RfqTrade
+from dmm.risk.gate import RefusalReason
 from dmm.settlement.epoch import JobOutcome, JobStatus
 from dmm.settlement.intent import IntentKind
 from dmm.units.amount import Atoms, Lots
@@ -123,14 +125,14 @@ def test_nonces_are_dense_and_never_reused_even_when_signing_failed(desk: Desk) 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"size": Lots(0)}, DeclineReason.SIZE),
-        ({"size": Lots(11)}, DeclineReason.SIZE),
+        ({"size": Lots(0)}, RefusalReason.SIZE),
+        ({"size": Lots(11)}, RefusalReason.SIZE),
         ({"ttl_s": 0}, DeclineReason.TTL),
         ({"ttl_s": 61}, DeclineReason.TTL),
     ],
 )
 def test_a_request_outside_the_limits_is_declined(
-    desk: Desk, changes: dict[str, int], reason: DeclineReason
+    desk: Desk, changes: dict[str, int], reason: DeclineReason | RefusalReason
 ) -> None:
     assert ask(desk, replace(BUY, **changes)) == Declined(reason=reason)  # type: ignore[arg-type]
 
@@ -153,8 +155,78 @@ def test_a_quote_that_would_break_the_hard_limit_is_declined_but_one_that_reduce
     desk: Desk,
 ) -> None:
     desk.close_slice(a_slice(epoch=1, position=-76), BOTH_SIDES)
-    assert ask(desk) == Declined(reason=DeclineReason.HARD_INVENTORY)
+    declined = ask(desk)
+    assert declined == Declined(reason=RefusalReason.HARD_INVENTORY)
+    assert isinstance(declined, Declined)
+    assert declined.detail == "short 81 lots if everything fills, 80 allowed"
     assert isinstance(ask(desk, replace(BUY, side=Side.SELL)), Quoted)
+
+
+def test_each_side_has_its_own_hard_limit(desk: Desk) -> None:
+    desk.adopt(replace(POLICY, inventory_soft_short_bps=2_500, inventory_hard_short_bps=2_500))
+    desk.close_slice(a_slice(epoch=1, position=-16), BOTH_SIDES)
+    assert ask(desk) == Declined(reason=RefusalReason.HARD_INVENTORY)
+    desk.close_slice(a_slice(epoch=2, position=16), BOTH_SIDES)
+    assert isinstance(ask(desk, replace(BUY, side=Side.SELL)), Quoted)
+
+
+def test_open_quotes_and_the_workers_own_orders_count_as_filled_for_the_limits(desk: Desk) -> None:
+    # Short 64, 6 of the worker's own orders and 5 of each open quote: the second reaches 80.
+    desk.close_slice(a_slice(epoch=1, position=-64), BOTH_SIDES)
+    assert isinstance(ask(desk), Quoted)
+    assert isinstance(ask(desk), Quoted)
+    assert ask(desk) == Declined(reason=RefusalReason.TOTAL_INVENTORY)
+
+
+@pytest.mark.parametrize(
+    ("posture", "side", "passes"),
+    [
+        ("widened", Side.BUY, True),
+        ("one_sided", Side.BUY, False),
+        ("one_sided", Side.SELL, True),
+        ("paused", Side.SELL, False),
+        ("cancel_only", Side.SELL, False),
+        ("halted", Side.SELL, False),
+    ],
+)
+def test_a_firm_quote_obeys_the_workers_posture(
+    desk: Desk, posture: str, side: Side, passes: bool
+) -> None:
+    desk.close_slice(a_slice(epoch=1, position=-70), BOTH_SIDES, posture=posture)
+    request = replace(BUY, side=side, size=Lots(1))
+    if passes:
+        assert isinstance(ask(desk, request), Quoted)
+    else:
+        assert ask(desk, request) == Declined(reason=RefusalReason.POSTURE)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "reason"),
+    [
+        ({"unknown_orders": 1}, RefusalReason.ORDER_STATE_UNKNOWN),
+        ({"clock_offset_ns": None}, RefusalReason.CLOCK_OFFSET),
+        ({"feed_is_fresh": False}, RefusalReason.STALE_FEED),
+        ({"drawdown_atoms": POLICY.drawdown_atoms_max + 1}, RefusalReason.DRAWDOWN),
+    ],
+)
+def test_a_firm_quote_passes_the_gate_with_what_the_worker_last_knew(
+    desk: Desk, inputs: dict[str, Any], reason: RefusalReason
+) -> None:
+    desk.close_slice(a_slice(epoch=1), BOTH_SIDES, **inputs)
+    assert ask(desk) == Declined(reason=reason)
+
+
+def test_nothing_is_quoted_while_halted_and_again_after_the_reset(desk: Desk) -> None:
+    desk.store.halt(run_id=RUN, reason="drawdown", now_ns=Nanos(1))
+    assert ask(desk) == Declined(reason=RefusalReason.POSTURE)
+    desk.store.reset_halt(operator="ann", reason="hedged", now_ns=Nanos(2))
+    assert isinstance(ask(desk), Quoted)
+
+
+def test_an_acceptance_is_taken_while_halted_for_the_quote_was_firm(desk: Desk) -> None:
+    trade = quoted(desk)
+    desk.store.halt(run_id=RUN, reason="drawdown", now_ns=Nanos(1))
+    assert isinstance(take(desk, trade), Accepted)
 
 
 def test_an_acceptance_counts_at_expiry_and_not_a_second_later(desk: Desk) -> None:

@@ -1,7 +1,7 @@
 """The EVM chain through one or more nodes, as `dmm.ports.Chain`.
 
-Whatever decides about money is asked of every configured node at one finalized block hash; unless
-all agree the answer is UNKNOWN, and UNKNOWN opens nothing.
+Whatever decides about money is asked of every configured node at one finalized block hash. Unless
+a quorum answers alike and nobody contradicts, the answer is UNKNOWN, and UNKNOWN opens nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from dmm.adapters.evm.calls import key_call, key_is_used
 from dmm.adapters.evm.codec import BALANCE_OF, Book, account, calldata
-from dmm.adapters.evm.fees import GAS_MAX, FeeCaps, fees
+from dmm.adapters.evm.fees import BURN_GAS, GAS_MAX, FeeCaps, burn_fees, fees
 from dmm.adapters.evm.logs import read_orders, read_transfers
 from dmm.adapters.evm.node import Block, NoAnswer, Node, NodeRefused, WrongChain
 from dmm.ports import (
@@ -20,11 +20,15 @@ from dmm.ports import (
     Deployment,
     ExecutedOrder,
     SignRequest,
+    SlotOffer,
+    SlotRules,
+    SlotState,
     Snapshot,
     TokenTransfer,
     TxView,
 )
-from dmm.settlement.intent import Intent
+from dmm.settlement.intent import Intent, Purpose, Slot
+from dmm.settlement.quorum import QUORUM, agreed, height_reached, majority
 from dmm.units.amount import Atoms
 from dmm.units.errors import OutcomeUnknown, Permanent, Retryable, ServiceFault
 
@@ -50,20 +54,24 @@ class EvmChain:
         artefact_dir: Path,
         fee_gwei_max: int,
         tip_gwei: int,
+        quorum: int = QUORUM,
     ) -> None:
         """Describe the chain; nothing is asked yet.
 
         Parameters
         ----------
-        rpc_urls : nodes, best first; with two or more, money decisions need all of them to agree
+        rpc_urls : nodes, best first
         deployments : our contracts by name
         artefact_dir : folder of the compiled contracts, for the layout of their events
         fee_gwei_max : cap of the fee per gas
         tip_gwei : tip per gas of the first attempt
+        quorum : nodes that must agree before an intent ends, >= 1; all of them where fewer are
+            configured, so that a desk on one node trusts that node
         """
         if not rpc_urls:
             raise ServiceFault("no EVM node is configured: set DMM_EVM_RPC_URLS")
         self._nodes = [Node(url, chain_id=chain_id) for url in rpc_urls]
+        self._quorum = min(quorum, len(self._nodes))
         self._book = Book(chain_id=chain_id, deployments=deployments)
         self._artefact_dir = artefact_dir
         self._caps = FeeCaps.from_gwei(fee_max=fee_gwei_max, tip=tip_gwei)
@@ -73,18 +81,33 @@ class EvmChain:
         """Return the chain's name in the journal."""
         return CHAIN
 
+    @property
+    def slot_rules(self) -> SlotRules:
+        """Return the rules of nonces: one sender's transactions exclude each other in one nonce."""
+        return SlotRules(replaces=True, burns=True, atomic=True)
+
     def snapshot(self) -> Snapshot:
-        """Return one node's head, and the lowest finalized block of the nodes that answer."""
-        views: list[tuple[Block, Block]] = []
+        """Return the highest finalized block that a quorum has, and a head above it.
+
+        With fewer nodes than the quorum answering it is the block they have; what is read at it
+        then stays UNKNOWN.
+        """
+        views: dict[Node, tuple[Block, Block]] = {}
         faults: list[Exception] = []
         for node in self._nodes:
             try:
-                views.append((node.block("latest"), node.block("finalized")))
+                views[node] = (node.block("latest"), node.block("finalized"))
             except (NoAnswer, NodeRefused) as fault:
                 faults.append(fault)
         if not views:
             raise _no_node(faults)
-        head, finalized = min(views, key=lambda view: view[1].height)
+        quorum = min(self._quorum, len(views))
+        blocks = _at_height(views, quorum)
+        finalized = majority(list(blocks.values()), quorum=quorum)
+        if finalized is None:
+            raise Retryable("the EVM nodes do not agree on a finalized block: ask again")
+        witnesses = [node for node, block in blocks.items() if block == finalized]
+        head = views[witnesses[0]][0]
         return Snapshot(
             chain=CHAIN,
             head_height=head.height,
@@ -92,6 +115,7 @@ class EvmChain:
             finalized_height=finalized.height,
             finalized_hash=finalized.block_hash,
             finalized_time_s=finalized.time_s,
+            witnesses=len(witnesses),
         )
 
     def transaction(self, tx_id: str, *, at: Snapshot) -> TxView:
@@ -111,16 +135,43 @@ class EvmChain:
         return Answer.FOUND if key_is_used(intent, words) else Answer.ABSENT
 
     def next_slot(self, signer: str, *, at: Snapshot) -> int | None:
-        """Return the signer's nonce at the finalized block, None unless all nodes agree."""
+        """Return the signer's nonce at the finalized block, None unless a quorum agrees."""
         holder = account(signer, what="signer")
         at_hash = {"blockHash": at.finalized_hash}
         return self._agreed(
             lambda node: int(node.call("eth_getTransactionCount", holder, at_hash), 16)
         )
 
-    def sign_request(self, intent: Intent, *, generation: int, bump: int, slot: int) -> SignRequest:
+    def slot_offer(self, signer: str, *, at: Snapshot) -> SlotOffer | None:
+        """Return the signer's finalized nonce as the lowest slot there can be; None when unknown.
+
+        The head's nonce would leave a gap behind when a reorganisation takes it back.
+        """
+        nonce = self.next_slot(signer, at=at)
+        return None if nonce is None else SlotOffer(floor=nonce)
+
+    def slot_state(self, slot: Slot, intent: Intent, *, at: Snapshot) -> SlotState:
+        """Tell whether a nonce is used up at the finalized block."""
+        del intent
+        nonce = self.next_slot(slot.signer, at=at)
+        if nonce is None:
+            return SlotState.UNKNOWN
+        return SlotState.SPENT if nonce > slot.slot else SlotState.OPEN
+
+    def sign_request(
+        self,
+        intent: Intent,
+        *,
+        generation: int,
+        bump: int,
+        slot: int,
+        purpose: Purpose = Purpose.PAY,
+        expires: int = 0,
+        anchor: str = "",
+    ) -> SignRequest:
         """Build the structured request; fees follow from the bump alone, under the cap."""
-        fee, tip = fees(self._caps, bump=bump)
+        burns = purpose is Purpose.BURN
+        fee, tip = (burn_fees if burns else fees)(self._caps, bump=bump)
         return SignRequest(
             intent=intent,
             generation=generation,
@@ -128,7 +179,10 @@ class EvmChain:
             slot=slot,
             fee_wei_per_gas_max=fee,
             tip_wei_per_gas=tip,
-            gas_max=GAS_MAX[intent.kind],
+            gas_max=BURN_GAS if burns else GAS_MAX[intent.kind],
+            purpose=purpose,
+            expires=expires,
+            anchor=anchor,
         )
 
     def send(self, raw: bytes) -> None:
@@ -183,14 +237,14 @@ class EvmChain:
         )
 
     def _agreed(self, ask: Callable[[Node], T]) -> T | None:
-        """Return what all nodes say alike; None when one is silent or differs."""
-        answers: list[T] = []
+        """Return what a quorum says alike; None when too few answer or one differs."""
+        answers: list[T | None] = []
         for node in self._nodes:
             try:
                 answers.append(ask(node))
             except (NoAnswer, NodeRefused):
-                return None
-        return answers[0] if all(answer == answers[0] for answer in answers) else None
+                answers.append(None)
+        return agreed(answers, quorum=self._quorum)
 
     def _first(self, ask: Callable[[Node], T]) -> T:
         """Return the first node's answer that there is; `Retryable` when none answers."""
@@ -201,6 +255,21 @@ class EvmChain:
             except (NoAnswer, NodeRefused) as fault:
                 faults.append(fault)
         raise _no_node(faults)
+
+
+def _at_height(views: Mapping[Node, tuple[Block, Block]], quorum: int) -> dict[Node, Block | None]:
+    """Return each node's block at the height that a quorum calls finalized."""
+    height = height_reached([finalized.height for _, finalized in views.values()], quorum=quorum)
+    blocks: dict[Node, Block | None] = {}
+    for node, (_, finalized) in views.items():
+        if finalized.height == height:
+            blocks[node] = finalized
+            continue
+        try:
+            blocks[node] = None if height is None else node.block(hex(height))
+        except (NoAnswer, NodeRefused):
+            blocks[node] = None
+    return blocks
 
 
 def _no_node(faults: Sequence[Exception]) -> Retryable | ServiceFault:

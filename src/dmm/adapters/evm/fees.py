@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from dmm.settlement.intent import IntentKind
-from dmm.settlement.lifecycle import BUMP_MAX
+from dmm.settlement.lifecycle import BUMP_MAX, BURN_BUMP_MAX
 from dmm.units.amount import ceil_div
 from dmm.units.errors import Permanent
 
@@ -20,6 +20,9 @@ GAS_MAX = {
     IntentKind.QUOTE: 250_000,
 }
 """Gas limit by kind: about twice what contracts/evm/gas.json measures."""
+
+BURN_GAS = 21_000
+"""What a transfer of nothing costs, exactly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,5 +60,29 @@ def fees(caps: FeeCaps, *, bump: int) -> tuple[int, int]:
     for _ in range(BUMP_MAX - bump):
         fee = fee * BUMP_DENOMINATOR // BUMP_NUMERATOR
     for _ in range(bump):
+        tip = ceil_div(tip * BUMP_NUMERATOR, BUMP_DENOMINATOR)
+    return fee, min(tip, fee)
+
+
+def burn_fees(caps: FeeCaps, *, bump: int) -> tuple[int, int]:
+    """Return (most per gas, tip per gas) in wei for a bump that burns a slot.
+
+    Up to `BUMP_MAX` they are those of `fees`. Above it each is an eighth more than the one before,
+    beyond the cap: the rescue budget, at most `BURN_GAS` times (9/8)^4 of the cap, 1.6 times.
+
+    Parameters
+    ----------
+    bump : in [0, BURN_BUMP_MAX]
+
+    Raises
+    ------
+    Permanent
+        If the bump is outside its range.
+    """
+    if not 0 <= bump <= BURN_BUMP_MAX:
+        raise Permanent(f"a burn's bump must be in [0, {BURN_BUMP_MAX}], got {bump}")
+    fee, tip = fees(caps, bump=min(bump, BUMP_MAX))
+    for _ in range(bump - BUMP_MAX):
+        fee = ceil_div(fee * BUMP_NUMERATOR, BUMP_DENOMINATOR)
         tip = ceil_div(tip * BUMP_NUMERATOR, BUMP_DENOMINATOR)
     return fee, min(tip, fee)

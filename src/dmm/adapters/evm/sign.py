@@ -10,11 +10,12 @@ from eth_account import Account
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from eth_utils.crypto import keccak
 
-from dmm.adapters.evm.calls import call_of
+from dmm.adapters.evm.calls import Call, call_of
 from dmm.adapters.evm.codec import Book, acceptance_digest, quote_digest
 from dmm.adapters.evm.verify import address_of
 from dmm.ports import SignedTx, SignRequest
 from dmm.rfq.protocol import Acceptance, FirmQuote
+from dmm.settlement.intent import Purpose
 from dmm.units.amount import Atoms
 from dmm.units.errors import Permanent, ServiceFault
 
@@ -78,7 +79,7 @@ def load_key(keystore: Path, password_file: Path) -> Key:
 
 
 def sign_settlement(request: SignRequest, *, key: Key, book: Book) -> SignedTx:
-    """Rebuild the transaction from its intent and sign it.
+    """Rebuild the transaction from its intent and sign it; a burn sends nothing to its own sender.
 
     Raises
     ------
@@ -89,7 +90,8 @@ def sign_settlement(request: SignRequest, *, key: Key, book: Book) -> SignedTx:
         raise Permanent(
             f"tip {request.tip_wei_per_gas} lies above the fee {request.fee_wei_per_gas_max}"
         )
-    call = call_of(request.intent, book)
+    burns = request.purpose is Purpose.BURN
+    call = Call(to=key.address, data=b"") if burns else call_of(request.intent, book)
     raw = key.sign_transaction(
         {
             "chainId": book.chain_id,

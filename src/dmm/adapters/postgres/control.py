@@ -1,18 +1,26 @@
-"""Kill switch, policy head, audit log."""
+"""Kill switch, halt latch, policy head, audit log."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from psycopg.types.json import Jsonb
-
+from dmm.adapters.postgres.audit_log import append_audit
+from dmm.adapters.postgres.latches import (
+    halt,
+    halt_latch,
+    kill,
+    kill_latch,
+    read_controls,
+    release_kill,
+    reset_halt,
+)
 from dmm.adapters.postgres.runs import Part
 from dmm.adapters.postgres.session import Cursor
 from dmm.governance.policy import Policy
-from dmm.ports import Latch, PolicyRecord
-from dmm.units.errors import InvariantBroken, UsageFault
-from dmm.units.ids import ZERO_HASH, Hash32, Json, canonical_json, hash_link
+from dmm.ports import Controls, HaltLatch, Latch, PolicyRecord
+from dmm.units.errors import InvariantBroken
+from dmm.units.ids import Hash32, Json
 from dmm.units.time import Nanos
 
 
@@ -21,18 +29,24 @@ class Control(Part):
 
     def latch(self) -> Latch | None:
         """Return the latest latch, or None when nothing was ever killed."""
-        return self._session.transact(_latch)
+        return self._session.transact(kill_latch)
 
     def kill(self, *, reason: str, operator: str, now_ns: Nanos) -> Latch:
         """Latch; when already killed, return the latch that holds."""
-        return self._session.transact(lambda cursor: _kill(cursor, reason, operator, now_ns))
+        return self._session.transact(
+            lambda cursor: kill(cursor, reason=reason, operator=operator, now_ns=now_ns)
+        )
 
     def release_kill(
-        self, *, kill_id: int, order_sequence: int, operator: str, now_ns: Nanos
+        self, *, kill_id: int, order_sequence: int, operator: str, now_ns: Nanos, tx_id: str = ""
     ) -> Latch:
         """Release a latch by an executed order; each order releases once.
 
         The released latch keeps the reason of its kill.
+
+        Parameters
+        ----------
+        tx_id : the order's transaction, for the audit log
 
         Raises
         ------
@@ -40,8 +54,41 @@ class Control(Part):
             If that kill is not the one that holds, or the order was used before.
         """
         return self._session.transact(
-            lambda cursor: _release_kill(cursor, kill_id, order_sequence, operator, now_ns)
+            lambda cursor: release_kill(
+                cursor,
+                kill_id=kill_id,
+                order_sequence=order_sequence,
+                operator=operator,
+                now_ns=now_ns,
+                tx_id=tx_id,
+            )
         )
+
+    def halted(self) -> HaltLatch | None:
+        """Return the latest halt or its reset, or None when nothing was ever halted."""
+        return self._session.transact(halt_latch)
+
+    def halt(self, *, run_id: str, reason: str, now_ns: Nanos) -> HaltLatch:
+        """Latch a halt; when already halted, return the latch that holds."""
+        return self._session.transact(
+            lambda cursor: halt(cursor, run_id=run_id, reason=reason, now_ns=now_ns)
+        )
+
+    def reset_halt(self, *, operator: str, reason: str, now_ns: Nanos) -> HaltLatch:
+        """Release the halt that holds, on a person's word.
+
+        Raises
+        ------
+        UsageFault
+            If none holds.
+        """
+        return self._session.transact(
+            lambda cursor: reset_halt(cursor, operator=operator, reason=reason, now_ns=now_ns)
+        )
+
+    def controls(self) -> Controls:
+        """Return both latches and the database's time, in one statement."""
+        return self._session.transact(read_controls)
 
     def policy_head(self) -> PolicyRecord | None:
         """Return the policy in force."""
@@ -64,66 +111,6 @@ class Control(Part):
     ) -> None:
         """Append to the hash-chained audit log."""
         self._session.transact(lambda cursor: append_audit(cursor, actor, action, body, now_ns))
-
-
-def _latch(cursor: Cursor) -> Latch | None:
-    cursor.execute(
-        """SELECT kill_id, killed, reason, operator, at_ns FROM kill_switch
-           ORDER BY event_no DESC LIMIT 1"""
-    )
-    row = cursor.fetchone()
-    if row is None:
-        return None
-    kill_id, killed, reason, operator, at_ns = row
-    return Latch(kill_id=kill_id, killed=killed, reason=reason, operator=operator, at_ns=at_ns)
-
-
-def _kill(cursor: Cursor, reason: str, operator: str, now_ns: Nanos) -> Latch:
-    _lock_kill_switch(cursor)
-    last = _latch(cursor)
-    if last is not None and last.killed:
-        return last
-    latch = Latch(
-        kill_id=1 if last is None else last.kill_id + 1,
-        killed=True,
-        reason=reason,
-        operator=operator,
-        at_ns=now_ns,
-    )
-    _append_latch(cursor, latch, order_sequence=None)
-    return latch
-
-
-def _release_kill(
-    cursor: Cursor, kill_id: int, order_sequence: int, operator: str, now_ns: Nanos
-) -> Latch:
-    _lock_kill_switch(cursor)
-    last = _latch(cursor)
-    if last is None or not last.killed or last.kill_id != kill_id:
-        holds = "none" if last is None or not last.killed else str(last.kill_id)
-        raise UsageFault(f"kill {kill_id} does not hold (holding: {holds}); nothing to release")
-    cursor.execute("SELECT 1 FROM kill_switch WHERE order_sequence = %s", [order_sequence])
-    if cursor.fetchone() is not None:
-        raise UsageFault(f"order {order_sequence} released a kill before; execute a new order")
-    latch = Latch(
-        kill_id=kill_id, killed=False, reason=last.reason, operator=operator, at_ns=now_ns
-    )
-    _append_latch(cursor, latch, order_sequence=order_sequence)
-    return latch
-
-
-def _lock_kill_switch(cursor: Cursor) -> None:
-    # Writers one at a time; readers are never held up.
-    cursor.execute("LOCK TABLE kill_switch IN SHARE ROW EXCLUSIVE MODE")
-
-
-def _append_latch(cursor: Cursor, latch: Latch, *, order_sequence: int | None) -> None:
-    cursor.execute(
-        """INSERT INTO kill_switch (event_no, kill_id, killed, reason, operator, at_ns,
-                                    order_sequence)
-           SELECT coalesce(max(event_no), 0) + 1, %s, %s, %s, %s, %s, %s FROM kill_switch""",
-        [latch.kill_id, latch.killed, latch.reason, latch.operator, latch.at_ns, order_sequence],
-    )
 
 
 def _policy_head(cursor: Cursor) -> PolicyRecord | None:
@@ -176,21 +163,3 @@ def _append_policy(cursor: Cursor, record: PolicyRecord) -> bool:
         ],
     )
     return True
-
-
-def append_audit(
-    cursor: Cursor, actor: str, action: str, body: dict[str, Json], now_ns: Nanos
-) -> None:
-    """Append to the audit log within the caller's transaction; see `Control.append_audit`."""
-    cursor.execute("LOCK TABLE audit_log IN SHARE ROW EXCLUSIVE MODE")
-    cursor.execute("SELECT seq, link_hash FROM audit_log ORDER BY seq DESC LIMIT 1")
-    last = cursor.fetchone()
-    seq, previous = (1, ZERO_HASH) if last is None else (last[0] + 1, last[1])
-    record = canonical_json(
-        {"seq": seq, "at_ns": now_ns, "actor": actor, "action": action, "body": body}
-    )
-    cursor.execute(
-        """INSERT INTO audit_log (seq, at_ns, actor, action, body, record, previous_hash, link_hash)
-           VALUES (%s, %s, %s, %s, %s, %s, %s, %s)""",
-        [seq, now_ns, actor, action, Jsonb(body), record, previous, hash_link(previous, record)],
-    )

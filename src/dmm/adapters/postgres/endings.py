@@ -15,8 +15,8 @@ from dmm.adapters.postgres.runs import Part
 from dmm.adapters.postgres.session import Cursor
 from dmm.ledger.journal import Posting
 from dmm.settlement.intent import AttemptState, Claimed, IntentState
-from dmm.units.errors import InvariantBroken
-from dmm.units.ids import Json
+from dmm.units.errors import InvariantBroken, UsageFault
+from dmm.units.ids import Hash32, Json
 
 
 class Endings(Part):
@@ -48,6 +48,8 @@ class Endings(Part):
     def retire_slot(self, claimed: Claimed, *, height: int, proof: dict[str, Json]) -> None:
         """Retire the live slot with its proof: back to READY, generation + 1. Again is a no-op.
 
+        An intent that has ended, or is in quarantine, stays as it is.
+
         Raises
         ------
         InvariantBroken
@@ -58,6 +60,25 @@ class Endings(Part):
     def quarantine(self, claimed: Claimed, *, reason: str) -> None:
         """Stop work on an intent until governance releases it."""
         self._session.transact(lambda cursor: _quarantine(cursor, claimed, reason))
+
+    def release_quarantine(
+        self,
+        intent_id: Hash32,
+        *,
+        order_sequence: int,
+        proof: dict[str, Json],
+        postings: Sequence[Posting] = (),
+    ) -> IntentState:
+        """Let an executed order end a quarantine; see `ports.IntentStore`.
+
+        Raises
+        ------
+        UsageFault
+            If there is no such intent, it is in no quarantine, or the order was used before.
+        """
+        return self._session.transact(
+            lambda cursor: _release_quarantine(cursor, intent_id, order_sequence, proof, postings)
+        )
 
 
 def _finish_final(
@@ -75,7 +96,7 @@ def _finish_final(
         _retire_live(cursor, claimed, height, {"tx_id": tx_id})
     cursor.execute(
         """UPDATE intent SET state = 'FINAL', final_tx_id = coalesce(final_tx_id, %s),
-             closed_height = coalesce(closed_height, %s)
+             closed_height = coalesce(closed_height, %s), lease_until = clock_timestamp()
            WHERE intent_id = %s""",
         [tx_id, height, claimed.intent.intent_id],
     )
@@ -100,7 +121,7 @@ def _finish_failed(
         _retire_live(cursor, claimed, height, proof)
     cursor.execute(
         """UPDATE intent SET state = 'FAILED', closed_height = coalesce(closed_height, %s),
-             proof = coalesce(proof, %s)
+             proof = coalesce(proof, %s), lease_until = clock_timestamp()
            WHERE intent_id = %s""",
         [height, Jsonb(proof), claimed.intent.intent_id],
     )
@@ -110,7 +131,6 @@ def _finish_failed(
 def retire(cursor: Cursor, claimed: Claimed, height: int, proof: dict[str, Json]) -> None:
     """Retire the live slot within the caller's transaction; see `Endings.retire_slot`."""
     state, generation = held(cursor, claimed)
-    check_open(claimed, state)
     if not _retire_live(cursor, claimed, height, proof):
         if generation == claimed.generation + 1:
             return
@@ -120,7 +140,9 @@ def retire(cursor: Cursor, claimed: Claimed, height: int, proof: dict[str, Json]
         # Included but reverted: it leaves the head first, then its slot is gone.
         move(cursor, claimed, IntentState.IN_FLIGHT)
     cursor.execute(
-        "UPDATE intent SET state = 'READY', generation = generation + 1 WHERE intent_id = %s",
+        """UPDATE intent SET generation = generation + 1,
+             state = CASE WHEN state = 'IN_FLIGHT' THEN 'READY' ELSE state END
+           WHERE intent_id = %s""",
         [claimed.intent.intent_id],
     )
 
@@ -128,11 +150,51 @@ def retire(cursor: Cursor, claimed: Claimed, height: int, proof: dict[str, Json]
 def _quarantine(cursor: Cursor, claimed: Claimed, reason: str) -> None:
     held(cursor, claimed)
     cursor.execute(
-        """UPDATE intent SET state = 'QUARANTINED',
+        """UPDATE intent SET state = 'QUARANTINED', lease_until = clock_timestamp(),
              quarantine_reason = coalesce(quarantine_reason, %s)
            WHERE intent_id = %s""",
         [reason, claimed.intent.intent_id],
     )
+
+
+def _release_quarantine(
+    cursor: Cursor,
+    intent_id: Hash32,
+    order_sequence: int,
+    proof: dict[str, Json],
+    postings: Sequence[Posting],
+) -> IntentState:
+    cursor.execute(
+        """SELECT state, EXISTS (
+             SELECT 1 FROM attempt a JOIN slot_claim s USING (chain, signer, slot)
+             WHERE a.intent_id = i.intent_id AND s.retired_height IS NULL)
+           FROM intent i WHERE intent_id = %s FOR NO KEY UPDATE""",
+        [intent_id],
+    )
+    row = cursor.fetchone()
+    if row is None or row[0] != IntentState.QUARANTINED.value:
+        raise UsageFault(f"intent {intent_id.hex()} is in no quarantine: nothing to release")
+    new = IntentState.IN_FLIGHT if row[1] else IntentState.READY
+    if postings:
+        new = IntentState.FAILED
+    cursor.execute(
+        """INSERT INTO quarantine_release (order_sequence, intent_id, new_state, proof)
+           VALUES (%s, %s, %s, %s) ON CONFLICT (order_sequence) DO NOTHING""",
+        [order_sequence, intent_id, new.value, Jsonb(proof)],
+    )
+    if cursor.rowcount == 0:
+        raise UsageFault(f"order {order_sequence} released an intent before: execute another one")
+    # The fence rises: whoever still holds the intent from before decided without the order.
+    cursor.execute(
+        """UPDATE intent SET state = %s, fence = fence + 1, lease_owner = NULL, lease_until = NULL,
+             quarantine_reason = NULL, due_at = clock_timestamp(),
+             proof = CASE WHEN %s = 'FAILED' THEN %s ELSE proof END,
+             closed_height = CASE WHEN %s = 'FAILED' THEN %s ELSE closed_height END
+           WHERE intent_id = %s""",
+        [new.value, new.value, Jsonb(proof), new.value, proof["height"], intent_id],
+    )
+    post(cursor, postings)
+    return new
 
 
 def move(cursor: Cursor, claimed: Claimed, state: IntentState) -> None:

@@ -11,6 +11,7 @@ from sqlmodel import Field, SQLModel
 from dmm.adapters.postgres.columns import (
     amount_column,
     bytes_column,
+    flag_column,
     int_column,
     json_column,
     references,
@@ -104,6 +105,8 @@ class SlotClaimRow(SQLModel, table=True):
     generation: int = int_column()
     retired_height: int | None = int_column(nullable=True)
     proof: dict[str, Any] | None = json_column(nullable=True)
+    expires: int = int_column()
+    anchor: str = text_column()
 
 
 class AttemptRow(SQLModel, table=True):
@@ -132,3 +135,31 @@ class AttemptRow(SQLModel, table=True):
     broadcasts: int = int_column()
     landed_height: int | None = int_column(nullable=True)
     landed_block: str | None = text_column(nullable=True)
+    purpose: str = text_column()
+
+
+class QuarantineReleaseRow(SQLModel, table=True):
+    """An executed order that ended a quarantine."""
+
+    __tablename__ = "quarantine_release"
+    __table_args__ = (
+        references("intent", "intent_id"),
+        Index("quarantine_release_intent", "intent_id"),
+    )
+    order_sequence: int = int_column(key=True)
+    intent_id: bytes = bytes_column()
+    new_state: str = text_column()
+    proof: dict[str, Any] = json_column()
+
+
+class AdoptOnlyRow(SQLModel, table=True):
+    """A restore's beginning or end on a chain."""
+
+    __tablename__ = "adopt_only"
+    chain: str = text_column(key=True)
+    event_no: int = int_column(key=True)
+    entered: bool = flag_column()
+    until_s: int = int_column()
+    reason: str = text_column()
+    at_ns: int = int_column()
+    proof: dict[str, Any] | None = json_column(nullable=True)

@@ -9,29 +9,50 @@ from psycopg.types.json import Jsonb
 
 from dmm.adapters.postgres.runs import Part
 from dmm.adapters.postgres.session import Cursor
-from dmm.settlement.intent import Attempt, AttemptState, Claimed, Intent, IntentKind, IntentState
+from dmm.settlement.intent import (
+    Attempt,
+    AttemptState,
+    Claimed,
+    Intent,
+    IntentKind,
+    IntentState,
+    Purpose,
+    Slot,
+)
 from dmm.settlement.lifecycle import Fenced
 from dmm.units.amount import Atoms
 from dmm.units.errors import InvariantBroken
 from dmm.units.ids import Hash32
 
-_CONTENT = """i.kind, i.chain, i.contract, i.vault, i.scope, i.epoch, i.ordinal, i.asset,
+CONTENT = """i.kind, i.chain, i.contract, i.vault, i.scope, i.epoch, i.ordinal, i.asset,
 i.recipient, i.amount, i.deadline_s, i.inputs, i.supersedes, i.intent_id, i.content_hash"""
+"""The columns that `intent_from_row` reads, of intent as ``i``."""
+
+_SLOT = """s.signer, s.slot, s.generation, s.expires, s.anchor, l.next_slot > s.slot + 1
+FROM slot_claim s JOIN lane l ON l.chain = s.chain AND l.signer = s.signer"""
+
+_OPEN = """SELECT intent_id FROM intent c
+  WHERE chain = %(chain)s AND state IN ('READY', 'IN_FLIGHT', 'CONFIRMED')"""
+
+# An ended intent whose live slot holds later ones up, or one in quarantine with its bytes out.
+_LEFT_BEHIND = """SELECT c.intent_id FROM intent c JOIN slot_claim s USING (intent_id)
+  JOIN lane l ON l.chain = s.chain AND l.signer = s.signer
+  WHERE c.chain = %(chain)s AND s.retired_height IS NULL
+    AND (c.state = 'QUARANTINED'
+         OR (c.state IN ('FINAL', 'FAILED', 'CANCELLED') AND l.next_slot > s.slot + 1))"""
 
 # Leases live on the database's clock: workers' clocks may differ by more than a lease.
-# S608: only the list of columns above is joined in, never a value.
+# S608: only what stands above is joined in, never a value.
 _CLAIM = (
-    """WITH due AS (
-  SELECT intent_id FROM intent
-  WHERE chain = %(chain)s AND state IN ('READY', 'IN_FLIGHT', 'CONFIRMED')
+    """
     AND due_at <= clock_timestamp()
     AND (lease_until IS NULL OR lease_until <= clock_timestamp())
-  ORDER BY due_at, recorded_no LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
+  ORDER BY due_at, recorded_no LIMIT 1 FOR NO KEY UPDATE OF c SKIP LOCKED)
 UPDATE intent i SET fence = i.fence + 1, lease_owner = %(owner)s,
   lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
 FROM due WHERE i.intent_id = due.intent_id
 RETURNING """  # noqa: S608
-    + _CONTENT
+    + CONTENT
     + ", i.state, i.generation, i.fence"
 )
 
@@ -41,6 +62,9 @@ class Intents(Part):
 
     def claim_due(self, *, chain: str, owner: str, lease_s: int) -> Claimed | None:
         """Lease the open intent that is due longest, raising its fence; None when none is due.
+
+        After the open ones come those that have ended but whose live slot keeps others waiting, and
+        those in quarantine with a live slot.
 
         Raises
         ------
@@ -56,6 +80,10 @@ class Intents(Part):
     def intents(self, run_id: str | None = None) -> list[tuple[Intent, IntentState]]:
         """Return intents with their state in the order recorded, of one run's epochs or of all."""
         return self._session.transact(lambda cursor: _intents(cursor, run_id))
+
+    def live_slots(self, chain: str) -> list[tuple[Intent, IntentState, Slot]]:
+        """Return every slot of a chain that is not retired, with the intent it belongs to."""
+        return self._session.transact(lambda cursor: _live_slots(cursor, chain))
 
     def final_transactions(self, chain: str) -> list[tuple[Intent, str, int]]:
         """Return (intent, tx id, height) of every intent final on a chain, by height.
@@ -131,12 +159,17 @@ def held(cursor: Cursor, claimed: Claimed) -> tuple[IntentState, int]:
 
 
 def _claim(cursor: Cursor, chain: str, owner: str, lease_s: int) -> Claimed | None:
-    cursor.execute(_CLAIM, {"chain": chain, "owner": owner, "lease_s": lease_s})
-    row = cursor.fetchone()
+    values = {"chain": chain, "owner": owner, "lease_s": lease_s}
+    row = None
+    for which in (_OPEN, _LEFT_BEHIND):
+        cursor.execute("WITH due AS (" + which + _CLAIM, values)
+        row = cursor.fetchone()
+        if row is not None:
+            break
     if row is None:
         return None
     *content, state, generation, fence = row
-    intent = _intent(content)
+    intent = intent_from_row(content)
     return Claimed(
         intent=intent,
         state=IntentState(state),
@@ -144,13 +177,39 @@ def _claim(cursor: Cursor, chain: str, owner: str, lease_s: int) -> Claimed | No
         fence=fence,
         owner=owner,
         attempts=_live_attempts(cursor, intent.intent_id),
+        slot=_live_slot(cursor, intent.intent_id),
     )
+
+
+def _live_slot(cursor: Cursor, intent_id: Hash32) -> Slot | None:
+    cursor.execute(
+        "SELECT " + _SLOT + " WHERE s.intent_id = %s AND s.retired_height IS NULL",
+        [intent_id],
+    )
+    row = cursor.fetchone()
+    return None if row is None else _slot(row)
+
+
+def _live_slots(cursor: Cursor, chain: str) -> list[tuple[Intent, IntentState, Slot]]:
+    cursor.execute(
+        "SELECT "
+        + CONTENT
+        + ", i.state, "
+        + _SLOT
+        + """ JOIN intent i USING (intent_id)
+              WHERE s.chain = %s AND s.retired_height IS NULL ORDER BY s.signer, s.slot""",
+        [chain],
+    )
+    return [
+        (intent_from_row(row[:15]), IntentState(row[15]), _slot(row[16:]))
+        for row in cursor.fetchall()
+    ]
 
 
 def _live_attempts(cursor: Cursor, intent_id: Hash32) -> tuple[Attempt, ...]:
     cursor.execute(
         """SELECT a.tx_id, a.intent_id, a.generation, a.bump, a.chain, a.signer, a.slot, a.raw,
-                  a.fee_atoms_max, a.state, a.landed_height, a.landed_block
+                  a.fee_atoms_max, a.state, a.landed_height, a.landed_block, a.purpose
            FROM attempt a JOIN slot_claim s USING (chain, signer, slot)
            WHERE a.intent_id = %s AND s.retired_height IS NULL ORDER BY a.stored_no""",
         [intent_id],
@@ -171,26 +230,27 @@ def _release(cursor: Cursor, claimed: Claimed, due_in_s: float) -> None:
 def _intents(cursor: Cursor, run_id: str | None) -> list[tuple[Intent, IntentState]]:
     cursor.execute(
         "SELECT "  # noqa: S608
-        + _CONTENT
+        + CONTENT
         + """, i.state FROM intent i
              WHERE %(run_id)s::text IS NULL OR i.run_id = %(run_id)s ORDER BY i.recorded_no""",
         {"run_id": run_id},
     )
-    return [(_intent(content), IntentState(state)) for *content, state in cursor]
+    return [(intent_from_row(content), IntentState(state)) for *content, state in cursor]
 
 
 def _final_transactions(cursor: Cursor, chain: str) -> list[tuple[Intent, str, int]]:
     cursor.execute(
         "SELECT "  # noqa: S608
-        + _CONTENT
+        + CONTENT
         + """, coalesce(i.final_tx_id, ''), i.closed_height FROM intent i
              WHERE i.chain = %s AND i.state = 'FINAL' ORDER BY i.closed_height, i.recorded_no""",
         [chain],
     )
-    return [(_intent(content), tx_id, height) for *content, tx_id, height in cursor]
+    return [(intent_from_row(content), tx_id, height) for *content, tx_id, height in cursor]
 
 
-def _intent(content: Sequence[Any]) -> Intent:
+def intent_from_row(content: Sequence[Any]) -> Intent:
+    """Return an intent from the columns of `CONTENT`; `InvariantBroken` if they were changed."""
     kind, chain, contract, vault, scope, epoch, ordinal, asset, *rest = content
     recipient, amount, deadline_s, inputs, supersedes, intent_id, content_hash = rest
     intent = Intent(
@@ -218,7 +278,7 @@ def _intent(content: Sequence[Any]) -> Intent:
 
 def _attempt(row: tuple[Any, ...]) -> Attempt:
     tx_id, intent_id, generation, bump, chain, signer, slot, raw, *rest = row
-    fee_atoms_max, state, landed_height, landed_block = rest
+    fee_atoms_max, state, landed_height, landed_block, purpose = rest
     return Attempt(
         tx_id=tx_id,
         intent_id=Hash32(intent_id),
@@ -232,4 +292,17 @@ def _attempt(row: tuple[Any, ...]) -> Attempt:
         state=AttemptState(state),
         landed_height=landed_height,
         landed_block=landed_block,
+        purpose=Purpose(purpose),
+    )
+
+
+def _slot(row: tuple[Any, ...]) -> Slot:
+    signer, slot, generation, expires, anchor, blocks_others = row
+    return Slot(
+        signer=signer,
+        slot=slot,
+        generation=generation,
+        expires=expires,
+        anchor=anchor,
+        blocks_others=blocks_others,
     )

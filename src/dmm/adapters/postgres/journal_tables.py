@@ -198,6 +198,20 @@ class KillSwitchRow(SQLModel, table=True):
     order_sequence: int | None = int_column(nullable=True, unique=True)
 
 
+class HaltLatchRow(SQLModel, table=True):
+    """A halt, or its reset."""
+
+    __tablename__ = "halt_latch"
+    __table_args__ = (references("run", "run_id"),)
+    event_no: int = int_column(key=True)
+    halt_id: int = int_column()
+    halted: bool = flag_column()
+    run_id: str = text_column()
+    reason: str = text_column()
+    operator: str = text_column()
+    at_ns: int = int_column()
+
+
 class PolicyRow(SQLModel, table=True):
     """A policy that was put in force."""
 

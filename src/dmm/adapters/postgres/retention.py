@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg import errors, sql
 
-from dmm.adapters.postgres.control import append_audit
+from dmm.adapters.postgres.audit_log import append_audit
 from dmm.adapters.postgres.partitions import anchors
 from dmm.adapters.postgres.runs import Part, lock_run
 from dmm.adapters.postgres.session import Cursor

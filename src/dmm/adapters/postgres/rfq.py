@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -40,6 +41,12 @@ class Rfq(Part):
     def rfq_trades(self, run_id: str, epoch: int) -> list[RfqTrade]:
         """Return an epoch's quotes by nonce."""
         return self._session.transact(lambda cursor: _trades(cursor, run_id, epoch))
+
+    def rfq_issued(
+        self, *, quote_ids: Sequence[Hash32], nonces: Sequence[tuple[str, int]] = ()
+    ) -> list[RfqTrade]:
+        """Return those quotes that we issued, by their ids or by (maker in any case, nonce)."""
+        return self._session.transact(lambda cursor: _issued(cursor, quote_ids, nonces))
 
 
 def _next_nonce(cursor: Cursor, maker: str) -> int:
@@ -117,6 +124,19 @@ def _trade(cursor: Cursor, quote_id: Hash32) -> RfqTrade | None:
     cursor.execute(_SELECT + "WHERE quote_id = %s", [quote_id])
     row = cursor.fetchone()
     return None if row is None else _from_row(row)
+
+
+def _issued(
+    cursor: Cursor, quote_ids: Sequence[Hash32], nonces: Sequence[tuple[str, int]]
+) -> list[RfqTrade]:
+    makers, numbers = [maker.lower() for maker, _ in nonces], [nonce for _, nonce in nonces]
+    cursor.execute(
+        _SELECT  # noqa: S608 - a constant list of columns
+        + """WHERE quote_id = ANY(%s) OR (lower(maker), nonce) IN
+               (SELECT * FROM unnest(%s::text[], %s::bigint[])) ORDER BY maker, nonce""",
+        [list(quote_ids), makers, numbers],
+    )
+    return [_from_row(row) for row in cursor]
 
 
 def _trades(cursor: Cursor, run_id: str, epoch: int) -> list[RfqTrade]:

@@ -6,6 +6,8 @@ from types import TracebackType
 from typing import Self
 
 from dmm.adapters.postgres.attempts import Attempts
+from dmm.adapters.postgres.books import AuditReads
+from dmm.adapters.postgres.chain_events import ChainEvents
 from dmm.adapters.postgres.control import Control
 from dmm.adapters.postgres.decisions import Decisions
 from dmm.adapters.postgres.deployments import Deployments
@@ -14,6 +16,7 @@ from dmm.adapters.postgres.epochs import Epochs
 from dmm.adapters.postgres.fills import Fills
 from dmm.adapters.postgres.intents import Intents
 from dmm.adapters.postgres.ledger import Ledger
+from dmm.adapters.postgres.restore import Restore
 from dmm.adapters.postgres.retention import Retention
 from dmm.adapters.postgres.rfq import Rfq
 from dmm.adapters.postgres.runs import Runs
@@ -34,6 +37,9 @@ class PostgresStore(
     Control,
     Deployments,
     Rfq,
+    ChainEvents,
+    AuditReads,
+    Restore,
     Retention,
 ):
     """Implements `ports.Store`: every method is one transaction, safe to call from any thread.

@@ -3,6 +3,7 @@
 The schema itself, with its triggers, is in `migrations`; a test proves that both agree.
 """
 
+from dmm.adapters.postgres.chain_tables import ChainBlockRow, ChainEventRow, FinalBlockRow
 from dmm.adapters.postgres.epoch_tables import (
     BuybackRow,
     DispatchRunRow,
@@ -14,10 +15,12 @@ from dmm.adapters.postgres.epoch_tables import (
     RfqSettlementRow,
 )
 from dmm.adapters.postgres.intent_tables import (
+    AdoptOnlyRow,
     AttemptRow,
     IntentRow,
     LaneRow,
     LegalTransitionRow,
+    QuarantineReleaseRow,
     SlotClaimRow,
 )
 from dmm.adapters.postgres.journal_tables import (
@@ -27,6 +30,7 @@ from dmm.adapters.postgres.journal_tables import (
     DeploymentRow,
     EpochInputRow,
     FillRow,
+    HaltLatchRow,
     JournalAnchorRow,
     JournalPartitionRow,
     KillSwitchRow,
@@ -40,9 +44,12 @@ from dmm.adapters.postgres.journal_tables import (
 
 __all__ = [
     "AccountRow",
+    "AdoptOnlyRow",
     "AttemptRow",
     "AuditLogRow",
     "BuybackRow",
+    "ChainBlockRow",
+    "ChainEventRow",
     "DecisionRow",
     "DeploymentRow",
     "DispatchRunRow",
@@ -50,6 +57,8 @@ __all__ = [
     "EpochInputRow",
     "EstimateRow",
     "FillRow",
+    "FinalBlockRow",
+    "HaltLatchRow",
     "HedgeOrderRow",
     "IntentRow",
     "JournalAnchorRow",
@@ -59,6 +68,7 @@ __all__ = [
     "LegalTransitionRow",
     "MarketSliceRow",
     "PolicyRow",
+    "QuarantineReleaseRow",
     "QuoteNonceRow",
     "ReconRunRow",
     "RewardRow",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dmm.adapters.signers.policy import SignerPolicy
 from dmm.ports import SignRequest
 from dmm.rfq.protocol import FirmQuote
-from dmm.settlement.intent import IntentKind
+from dmm.settlement.intent import IntentKind, Purpose
 from dmm.units.errors import Permanent
 
 SETTLEMENT_CONTRACTS = {
@@ -17,6 +17,39 @@ SETTLEMENT_CONTRACTS = {
 
 CLOCK_SLACK_S = 15
 """How far the chain's clock, by which quotes expire, may run ahead of the signer's own."""
+
+
+RESCUE_FACTOR = 2
+"""How far above the policy's fee a burn may go: it must outbid what it replaces."""
+
+BURN_GAS_MAX = 21_000
+"""A burn carries no data and calls nothing."""
+
+
+def check_burn(request: SignRequest, policy: SignerPolicy) -> None:
+    """Refuse a burn that could do more than use a slot up.
+
+    It moves nothing but its fee, at the most `BURN_GAS_MAX` times `RESCUE_FACTOR` times the
+    policy's fee, so it needs no cap of an asset and is signed while the kill switch holds.
+
+    Raises
+    ------
+    Permanent
+        The text names the first violation and its limit.
+    """
+    if request.purpose is not Purpose.BURN:
+        raise Permanent(f"a {request.purpose} request is no burn")
+    if request.intent.chain != policy.chain:
+        raise Permanent(f"chain {request.intent.chain!r} is not allowed, only {policy.chain!r}")
+    if request.slot < 0 or request.bump < 0:
+        raise Permanent(f"slot {request.slot} and bump {request.bump} must be >= 0")
+    fee_max = RESCUE_FACTOR * policy.fee_wei_per_gas_max
+    if request.fee_wei_per_gas_max > fee_max:
+        raise Permanent(
+            f"fee {request.fee_wei_per_gas_max} wei per gas exceeds {fee_max}, a burn's most"
+        )
+    if request.gas_max > BURN_GAS_MAX:
+        raise Permanent(f"gas {request.gas_max} exceeds {BURN_GAS_MAX}, a burn's most")
 
 
 def check_settlement(request: SignRequest, policy: SignerPolicy) -> None:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dmm.ports import SignedTx, SignRequest
+from dmm.settlement.intent import Purpose
 from dmm.units.amount import Atoms
 from dmm.units.errors import Permanent, ServiceFault
-from dmm.units.ids import canonical_json, content_id
+from dmm.units.ids import Json, canonical_json, content_id
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS signature (
@@ -66,6 +67,8 @@ class Register:
     def sign_once(self, entry: Entry, sign: Callable[[], SignedTx]) -> SignedTx:
         """Return the signature stored for this slot and bump, or sign, store and return it.
 
+        A burn is kept apart: it may replace whatever a slot was signed for, and spends nothing.
+
         Raises
         ------
         Permanent
@@ -79,7 +82,8 @@ class Register:
             try:
                 signed = self._stored(entry)
                 if signed is None:
-                    self._require_free(entry)
+                    if entry.request.purpose is Purpose.PAY:
+                        self._require_free(entry)
                     signed = sign()
                     self._store(entry, signed)
                 self._db.execute("COMMIT")
@@ -95,7 +99,7 @@ class Register:
         row = self._db.execute(
             "SELECT payload, tx_id, raw, fee_atoms_max FROM signature"
             " WHERE key = ? AND slot = ? AND bump = ?",
-            (entry.key, request.slot, request.bump),
+            (_register_key(entry), request.slot, request.bump),
         ).fetchone()
         if row is None:
             return None
@@ -149,7 +153,7 @@ class Register:
             "INSERT INTO signature (key, slot, bump, intent_id, payload, tx_id, raw, fee_atoms_max)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                entry.key,
+                _register_key(entry),
                 request.slot,
                 request.bump,
                 request.intent.intent_id,
@@ -161,20 +165,23 @@ class Register:
         )
 
 
+def _register_key(entry: Entry) -> str:
+    return entry.key if entry.request.purpose is Purpose.PAY else f"{entry.key}:burn"
+
+
 def payload_of(request: SignRequest) -> bytes:
     """Return the hash of everything that decides a transaction's bytes."""
     intent = request.intent
-    return content_id(
-        "dmm/sign/v1",
-        intent.intent_id,
-        intent.content_hash,
-        canonical_json(
-            [
-                request.slot,
-                request.bump,
-                request.fee_wei_per_gas_max,
-                request.tip_wei_per_gas,
-                request.gas_max,
-            ]
-        ),
-    )
+    parts: list[Json] = [
+        request.slot,
+        request.bump,
+        request.fee_wei_per_gas_max,
+        request.tip_wei_per_gas,
+        request.gas_max,
+    ]
+    # Left out where they say nothing, so that signatures registered without them stay known.
+    if request.purpose is Purpose.BURN:
+        parts.append(request.purpose.value)
+    if request.expires or request.anchor:
+        parts += [request.expires, request.anchor]
+    return content_id("dmm/sign/v1", intent.intent_id, intent.content_hash, canonical_json(parts))

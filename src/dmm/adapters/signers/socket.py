@@ -65,8 +65,9 @@ class SocketSigner:
         """Name the socket; nothing is asked yet."""
         self._line = _Line(path)
 
-    def address(self, chain: str) -> str:
-        """Return the address that sends on a chain."""
+    def address(self, chain: str, lane: str = "") -> str:
+        """Return the address that sends on a chain: the signer's one key serves every lane."""
+        del lane
         return self._line.ask_once("address", chain)
 
     def sign(self, request: SignRequest) -> SignedTx:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dmm.ports import SignedTx, SignRequest
-from dmm.settlement.intent import Intent, IntentKind
+from dmm.settlement.intent import Intent, IntentKind, Purpose
 from dmm.units.amount import Atoms
 from dmm.units.errors import Permanent
 from dmm.units.ids import Hash32, Json
@@ -61,7 +61,7 @@ def request_to_json(request: SignRequest) -> dict[str, Json]:
     supersedes = request.intent.supersedes
     intent["supersedes"] = supersedes.hex() if supersedes is not None else None
     body: dict[str, Json] = {name: getattr(request, name) for name in _REQUEST_FIELDS[1:]}
-    return body | {"intent": intent}
+    return body | {"intent": intent, "purpose": request.purpose.value}
 
 
 def request_from_json(body: Json) -> SignRequest:
@@ -76,8 +76,9 @@ def request_from_json(body: Json) -> SignRequest:
     for name, value in given.items():
         _require_type(value, str if name in texts else int, what=f"intent.{name}")
     for name, value in fields.items():
-        _require_type(value, int, what=name)
+        _require_type(value, str if name in ("purpose", "anchor") else int, what=name)
     try:
+        fields["purpose"] = Purpose(fields["purpose"])
         intent = Intent(
             **(given | {"kind": IntentKind(given["kind"])}),
             inputs=inputs,

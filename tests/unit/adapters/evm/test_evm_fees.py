@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dmm.adapters.evm.fees import FeeCaps, fees
-from dmm.settlement.lifecycle import BUMP_MAX
+from dmm.adapters.evm.fees import FeeCaps, burn_fees, fees
+from dmm.settlement.lifecycle import BUMP_MAX, BURN_BUMP_MAX
 from dmm.units.errors import Permanent
 
 
@@ -38,3 +38,20 @@ def test_every_bump_raises_both_by_an_eighth_and_none_exceeds_the_cap(cap: int, 
 def test_a_bump_outside_the_ladder_is_refused(bump: int) -> None:
     with pytest.raises(Permanent, match="bump must be in"):
         fees(FeeCaps.from_gwei(fee_max=200, tip=1), bump=bump)
+
+
+def test_burns_go_on_where_payments_end_each_an_eighth_more_up_to_their_own_cap() -> None:
+    caps = FeeCaps.from_gwei(fee_max=200, tip=2)
+    ladder = [burn_fees(caps, bump=bump) for bump in range(BURN_BUMP_MAX + 1)]
+    assert ladder[: BUMP_MAX + 1] == [fees(caps, bump=bump) for bump in range(BUMP_MAX + 1)]
+    for (fee, tip), (higher_fee, higher_tip) in itertools.pairwise(ladder):
+        assert 8 * higher_fee >= 9 * fee
+        assert 8 * higher_tip >= 9 * tip
+    assert ladder[-1][0] // 10**6 == 320_361
+    assert ladder[-1][0] < 2 * caps.fee_wei_max
+
+
+@pytest.mark.parametrize("bump", [-1, BURN_BUMP_MAX + 1])
+def test_a_burn_outside_its_ladder_is_refused(bump: int) -> None:
+    with pytest.raises(Permanent, match="burn's bump must be in"):
+        burn_fees(FeeCaps.from_gwei(fee_max=200, tip=1), bump=bump)

@@ -25,13 +25,13 @@ from dmm.adapters.signers.wire import (
     signed_to_json,
     unpack,
 )
-from dmm.ports import Latch, SignedTx, SignRequest
+from dmm.ports import Controls, HaltLatch, Latch, SignedTx, SignRequest
 from dmm.rfq.protocol import FirmQuote
 from dmm.settlement.intent import Intent, IntentKind
 from dmm.units.amount import Atoms
 from dmm.units.errors import Permanent, Retryable, ServiceFault
 from dmm.units.ids import Hash32
-from dmm.units.time import Nanos
+from dmm.units.time import NS_PER_MS, NS_PER_S, Nanos
 
 MAKER, HOT, SETTLEMENT, TAKER = (f"0x{index:040x}" for index in (0xA1, 0xA2, 0xA3, 0xA4))
 NOW_S = 1_900_000_000
@@ -403,28 +403,59 @@ def test_a_register_that_is_no_database_is_named(tmp_path: Path) -> None:
 
 
 class Journal:
-    """The part of the journal a latch reads."""
+    """The part of the journal a latch reads; its clock runs `ahead_ms` of the host's."""
 
-    def __init__(self, answer: Latch | Exception | None) -> None:
+    def __init__(
+        self, answer: Latch | HaltLatch | Exception | None, ahead_ms: int = 0, late_ms: int = 0
+    ) -> None:
         self.answer = answer
+        self.ahead_ns = ahead_ms * NS_PER_MS
+        self.late_ns = late_ms * NS_PER_MS
+        self.now = NOW_NS
 
-    def latch(self) -> Latch | None:
+    def now_ns(self) -> Nanos:
+        return Nanos(self.now)
+
+    def sleep_s(self, seconds: float) -> None:
+        raise AssertionError(f"a signer does not wait, not {seconds} s")
+
+    def controls(self) -> Controls:
         if isinstance(self.answer, Exception):
             raise self.answer
-        return self.answer
+        at_ns = Nanos(self.now + self.late_ns // 2 + self.ahead_ns)
+        self.now += self.late_ns
+        return Controls(
+            kill=self.answer if isinstance(self.answer, Latch) else None,
+            halt=self.answer if isinstance(self.answer, HaltLatch) else None,
+            database_at_ns=at_ns,
+        )
+
+
+NOW_NS = 1_700_000_000 * NS_PER_S
 
 
 def held(*, killed: bool) -> Latch:
     return Latch(kill_id=4, killed=killed, reason="drill", operator="me", at_ns=Nanos(5))
 
 
-def latches(answer: Latch | Exception | None, file: Path | None = None) -> Latches:
-    return Latches(file=file, store=Journal(answer))  # type: ignore[arg-type]
+def halt(*, halted: bool) -> HaltLatch:
+    return HaltLatch(
+        halt_id=2, halted=halted, run_id="r", reason="drawdown of 7", operator="", at_ns=Nanos(5)
+    )
 
 
-def test_nothing_holds_when_nothing_was_killed_or_all_is_released(tmp_path: Path) -> None:
-    latches(None, tmp_path / "latch").require_open()
-    latches(held(killed=False)).require_open()
+def latches(answer: Any, file: Path | None = None, **of_the_clock: int) -> Latches:
+    journal = Journal(answer, **of_the_clock)
+    return Latches(file=file, store=journal, clock=journal)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("answer", [None, held(killed=False), halt(halted=False)])
+def test_nothing_holds_when_nothing_was_latched_or_all_is_released(
+    answer: Any, tmp_path: Path
+) -> None:
+    found = latches(answer, tmp_path / "latch")
+    found.require_not_killed()
+    found.require_not_halted()
 
 
 @pytest.mark.parametrize(
@@ -437,16 +468,53 @@ def test_nothing_holds_when_nothing_was_killed_or_all_is_released(tmp_path: Path
 )
 def test_a_kill_or_doubt_about_it_stops_signing_for_now(answer: Any, words: str) -> None:
     with pytest.raises(Retryable, match=words):
-        latches(answer).require_open()
+        latches(answer).require_not_killed()
+    with pytest.raises(Retryable, match=words):
+        latches(answer).require_not_halted()
+
+
+def test_a_halt_stops_new_quotes_and_lets_settlements_go_on() -> None:
+    latches(halt(halted=True)).require_not_killed()
+    with pytest.raises(Retryable, match=r"halted \(drawdown of 7\).*`dmm reset`"):
+        latches(halt(halted=True)).require_not_halted()
 
 
 def test_the_latch_file_stops_signing_while_it_exists(tmp_path: Path) -> None:
     file = tmp_path / "latch"
     file.touch()
-    with pytest.raises(Retryable, match="latch exists"):
-        latches(None, file).require_open()
+    for require in (latches(None, file).require_not_killed, latches(None, file).require_not_halted):
+        with pytest.raises(Retryable, match="latch exists"):
+            require()
     file.unlink()
-    latches(None, file).require_open()
+    latches(None, file).require_not_halted()
+
+
+def test_a_clock_a_quarter_of_a_second_off_signs_nothing() -> None:
+    latches(None, ahead_ms=250).require_not_killed()
+    for ahead_ms, words in ((251, "-251 ms ahead"), (-251, "251 ms ahead")):
+        with pytest.raises(Retryable, match=words):
+            latches(None, ahead_ms=ahead_ms).require_not_killed()
+
+
+def test_a_slow_first_answer_is_asked_again_before_the_clock_is_judged() -> None:
+    found = latches(None)
+    journal = found.store
+    assert isinstance(journal, Journal)
+    slow = iter([900])
+    answered = journal.controls
+
+    def controls() -> Controls:
+        # As when a connection is made first: the answer's time is that of its end.
+        journal.now += next(slow, 0) * NS_PER_MS
+        return answered()
+
+    journal.controls = controls  # type: ignore[method-assign]
+    found.require_not_killed()
+
+
+def test_a_database_too_slow_to_tell_the_time_signs_nothing() -> None:
+    with pytest.raises(Retryable, match="could not be compared"):
+        latches(None, late_ms=1_001).require_not_killed()
 
 
 def test_the_protocol_is_plain_json_lines() -> None:

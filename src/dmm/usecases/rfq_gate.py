@@ -1,0 +1,155 @@
+"""The gate of firm quotes: the order behind each is judged like any other of the desk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dmm import observe
+from dmm.governance.policy import Policy
+from dmm.ledger.fills import paper_vault
+from dmm.market.instrument import Instrument, Side
+from dmm.market.order import Order, TimeInForce
+from dmm.ports import ControlStore, Store
+from dmm.quoting.decision import SliceSummary
+from dmm.quoting.limits import bands_of, limits_of
+from dmm.rfq.netting import VAULT
+from dmm.rfq.pricing import Fair
+from dmm.rfq.protocol import FirmQuote
+from dmm.risk.breaker import Posture, stricter
+from dmm.risk.gate import Refused, Verdict, gate
+from dmm.risk.inventory import Holding, consolidate
+from dmm.risk.inventory import caps as desk_caps
+from dmm.risk.limits import Cap, CapScope
+from dmm.settlement.epoch import RowTable
+from dmm.units.amount import Lots, Ticks, ceil_div
+from dmm.usecases.last_decision import LastDecision, exposure_after, last_decision
+
+SETTLE_EPOCHS_BACK_MAX = 8
+"""Epochs a settlement looks back for quotes accepted after their own epoch was settled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerState:
+    """What the worker last saw and decided: its last closed slice and the last decision of it."""
+
+    summary: SliceSummary
+    last: LastDecision
+    fair: Fair
+
+
+def worker_state(store: Store, run_id: str, policy: Policy) -> WorkerState | None:
+    """Return mid and position of the last closed slice, spread and σ of its last decision."""
+    summary = store.last_slice(run_id)
+    last = None if summary is None else last_decision(store, run_id, summary.epoch)
+    if summary is None or last is None:
+        return None
+    # The floor is a full spread in 1e-6 bps of mid: mid/2 ticks · floor/1e10 / 2 · 1e6 microticks.
+    floor_microticks = ceil_div(summary.mid * policy.spread_floor_ubps, 40_000)
+    return WorkerState(
+        summary=summary,
+        last=last,
+        fair=Fair(
+            mid=summary.mid,
+            half_spread_microticks=max(last.half_spread_microticks, floor_microticks),
+            sigma_microticks_1s=last.sigma_microticks,
+        ),
+    )
+
+
+def judge_quote(
+    store: ControlStore,
+    *,
+    taker_side: Side,
+    size: Lots,
+    price: Ticks,
+    policy: Policy,
+    worker: WorkerState,
+    quotes: Sequence[FirmQuote],
+    instrument: Instrument,
+) -> Verdict:
+    """Judge the order behind a firm quote: of the other side, at our price.
+
+    Every open quote may be taken and every order of the worker may fill: the desk's limit counts
+    them all. While a halt holds nothing passes.
+
+    Parameters
+    ----------
+    taker_side : of the taker
+    size : lots, as asked for
+    price : ticks, > 0
+    worker : what it last saw and decided
+    quotes : open ones, by `open_quotes`
+    """
+    open_lots = _lots_by_side(quotes, instrument)
+    halt = store.halted()
+    is_halted = halt is not None and halt.halted
+    exposure = exposure_after(
+        worker.last,
+        worker.summary,
+        posture=stricter(worker.last.posture, Posture.HALTED) if is_halted else worker.last.posture,
+        open_buy=open_lots[Side.BUY],
+        open_sell=open_lots[Side.SELL],
+        caps=_desk_caps(worker, open_lots, policy=policy, instrument=instrument),
+    )
+    order = Order(
+        client_id="rfq",
+        side=taker_side.opposite,
+        price=price,
+        size=size,
+        time_in_force=TimeInForce.FOK,
+        created_at_ns=worker.summary.ended_at_ns,
+    )
+    verdict = gate(order, instrument=instrument, limits=limits_of(policy), exposure=exposure)
+    if isinstance(verdict, Refused):
+        observe.order_refused(order_id=order.client_id, reason=verdict.reason.value)
+    return verdict
+
+
+def _desk_caps(
+    worker: WorkerState, open_lots: Mapping[Side, Lots], *, policy: Policy, instrument: Instrument
+) -> tuple[Cap, ...]:
+    """Return the room of the whole desk: the worker's orders and the open quotes together."""
+    own = Holding(
+        vault=paper_vault(worker.summary.run_id),
+        instrument=instrument,
+        mid=worker.summary.mid,
+        inventory=worker.summary.position,
+        outstanding_buy=worker.last.open_buy,
+        outstanding_sell=worker.last.open_sell,
+    )
+    quoted = Holding(
+        vault=VAULT,
+        instrument=instrument,
+        mid=worker.summary.mid,
+        inventory=Lots(0),
+        outstanding_buy=open_lots[Side.BUY],
+        outstanding_sell=open_lots[Side.SELL],
+    )
+    return desk_caps(
+        consolidate((own, quoted)),
+        instrument=instrument,
+        vault=VAULT,
+        limits={(CapScope.TOTAL, ""): bands_of(policy, instrument)},
+    )
+
+
+def open_quotes(store: Store, *, run_id: str, epoch: int, at_s: int) -> list[FirmQuote]:
+    """Return issued quotes that may still be taken or settled, and are not reserved for yet."""
+    planned = {row.body["quote_id"] for row in store.epoch_rows(run_id, RowTable.RFQ_SETTLEMENT)}
+    found = []
+    for past in range(max(0, epoch - SETTLE_EPOCHS_BACK_MAX), epoch + 1):
+        for trade in store.rfq_trades(run_id, past):
+            quote = trade.quote
+            last_s = quote.expiry_s if trade.acceptance is None else quote.settle_by_s
+            if at_s <= last_s and quote.quote_id.hex() not in planned:
+                found.append(quote)
+    return found
+
+
+def _lots_by_side(quotes: Sequence[FirmQuote], instrument: Instrument) -> dict[Side, Lots]:
+    """Return the lots that open quotes would make us buy and sell."""
+    position, per_lot = instrument.position.symbol, instrument.position_atoms_per_lot
+    sold = sum(quote.maker_amount for quote in quotes if quote.maker_asset == position)
+    bought = sum(quote.taker_amount for quote in quotes if quote.taker_asset == position)
+    return {Side.BUY: Lots(ceil_div(bought, per_lot)), Side.SELL: Lots(ceil_div(sold, per_lot))}
