@@ -384,7 +384,7 @@ POLICY = SignerPolicy(
     maker="0x" + "a1" * 20,
     contracts={"settlement": "0x" + "a3" * 20, "treasury": "0x" + "a4" * 20},
     caps={"DCT": Cap(each_atoms=40, day_atoms=100)},
-    fee_wei_per_gas_max=200,
+    unit_fee_max=200,
     gas_max=400_000,
     ttl_s_max=60,
     settle_s_max=600,
@@ -397,8 +397,8 @@ def a_request(ordinal: int, *, slot: int, bump: int = 0, **change: Any) -> SignR
         "generation": 0,
         "bump": bump,
         "slot": slot,
-        "fee_wei_per_gas_max": 150,
-        "tip_wei_per_gas": 3,
+        "unit_fee_max": 150,
+        "unit_tip": 3,
         "gas_max": 21_000,
     }
     return SignRequest(**(terms | change))
@@ -441,7 +441,7 @@ def test_invariant_47_every_signature_counts_against_a_cap_and_no_approval_is_si
             check_settlement(a_request(0, slot=1, intent=refused), POLICY)
     burn = a_request(0, slot=1, purpose=Purpose.BURN)
     check_burn(burn, POLICY)
-    for change in ({"fee_wei_per_gas_max": 401}, {"gas_max": 21_001}):
+    for change in ({"unit_fee_max": 401}, {"gas_max": 21_001}):
         with pytest.raises(Permanent):
             check_burn(a_request(0, slot=1, purpose=Purpose.BURN, **change), POLICY)
 

@@ -15,14 +15,21 @@ class SignRequest:
     """What the settlement signer is asked to sign: structure, never bytes.
 
     A request to burn names the intent whose slot it is and moves nothing.
+
+    Parameters
+    ----------
+    unit_fee_max, unit_tip : price of a unit of the chain's work, and what of it goes to who builds
+        the block: wei per gas on EVM, millionths of a lamport per compute unit on Solana, nanoton
+        per message on TON
+    gas_max : units of work at the most: gas, compute units, messages
     """
 
     intent: Intent
     generation: int
     bump: int
     slot: int
-    fee_wei_per_gas_max: int
-    tip_wei_per_gas: int
+    unit_fee_max: int
+    unit_tip: int
     gas_max: int
     purpose: Purpose = Purpose.PAY
     expires: int = 0

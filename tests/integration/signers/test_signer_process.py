@@ -127,8 +127,8 @@ def request(slot: int, *, bump: int = 0, **change: Any) -> SignRequest:
         generation=0,
         bump=bump,
         slot=slot,
-        fee_wei_per_gas_max=10**10 + bump,
-        tip_wei_per_gas=10**9,
+        unit_fee_max=10**10 + bump,
+        unit_tip=10**9,
         gas_max=150_000,
     )
 

@@ -86,18 +86,16 @@ def sign_settlement(request: SignRequest, *, key: Key, book: Book) -> SignedTx:
     Permanent
         If the intent cannot be turned into a call, or the fees contradict each other.
     """
-    if not 0 <= request.tip_wei_per_gas <= request.fee_wei_per_gas_max:
-        raise Permanent(
-            f"tip {request.tip_wei_per_gas} lies above the fee {request.fee_wei_per_gas_max}"
-        )
+    if not 0 <= request.unit_tip <= request.unit_fee_max:
+        raise Permanent(f"tip {request.unit_tip} lies above the fee {request.unit_fee_max}")
     burns = request.purpose is Purpose.BURN
     call = Call(to=key.address, data=b"") if burns else call_of(request.intent, book)
     raw = key.sign_transaction(
         {
             "chainId": book.chain_id,
             "nonce": request.slot,
-            "maxFeePerGas": request.fee_wei_per_gas_max,
-            "maxPriorityFeePerGas": request.tip_wei_per_gas,
+            "maxFeePerGas": request.unit_fee_max,
+            "maxPriorityFeePerGas": request.unit_tip,
             "gas": request.gas_max,
             "to": call.to,
             "value": 0,
@@ -108,7 +106,7 @@ def sign_settlement(request: SignRequest, *, key: Key, book: Book) -> SignedTx:
         tx_id="0x" + keccak(raw).hex(),
         raw=raw,
         signer=key.address,
-        fee_atoms_max=Atoms(request.gas_max * request.fee_wei_per_gas_max),
+        fee_atoms_max=Atoms(request.gas_max * request.unit_fee_max),
     )
 
 

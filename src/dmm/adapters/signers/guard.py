@@ -43,11 +43,9 @@ def check_burn(request: SignRequest, policy: SignerPolicy) -> None:
         raise Permanent(f"chain {request.intent.chain!r} is not allowed, only {policy.chain!r}")
     if request.slot < 0 or request.bump < 0:
         raise Permanent(f"slot {request.slot} and bump {request.bump} must be >= 0")
-    fee_max = RESCUE_FACTOR * policy.fee_wei_per_gas_max
-    if request.fee_wei_per_gas_max > fee_max:
-        raise Permanent(
-            f"fee {request.fee_wei_per_gas_max} wei per gas exceeds {fee_max}, a burn's most"
-        )
+    fee_max = RESCUE_FACTOR * policy.unit_fee_max
+    if request.unit_fee_max > fee_max:
+        raise Permanent(f"fee {request.unit_fee_max} a unit exceeds {fee_max}, a burn's most")
     if request.gas_max > BURN_GAS_MAX:
         raise Permanent(f"gas {request.gas_max} exceeds {BURN_GAS_MAX}, a burn's most")
 
@@ -68,10 +66,8 @@ def check_settlement(request: SignRequest, policy: SignerPolicy) -> None:
         raise Permanent(f"contract {intent.contract!r} is not allowed for a {intent.kind} intent")
     if request.slot < 0 or request.bump < 0:
         raise Permanent(f"slot {request.slot} and bump {request.bump} must be >= 0")
-    if request.fee_wei_per_gas_max > policy.fee_wei_per_gas_max:
-        raise Permanent(
-            f"fee {request.fee_wei_per_gas_max} wei per gas exceeds {policy.fee_wei_per_gas_max}"
-        )
+    if request.unit_fee_max > policy.unit_fee_max:
+        raise Permanent(f"fee {request.unit_fee_max} a unit exceeds {policy.unit_fee_max}")
     if request.gas_max > policy.gas_max:
         raise Permanent(f"gas {request.gas_max} exceeds {policy.gas_max}")
     _check_amount(intent.asset, intent.amount, policy)

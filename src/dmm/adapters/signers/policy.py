@@ -32,7 +32,7 @@ class SignerPolicy:
     maker: str
     contracts: Mapping[str, str]
     caps: Mapping[str, Cap]
-    fee_wei_per_gas_max: int
+    unit_fee_max: int
     gas_max: int
     ttl_s_max: int
     settle_s_max: int
@@ -46,7 +46,7 @@ def read_policy(path: Path) -> SignerPolicy:
         chain = "evm"
         chain_id = 31337
         maker = "0x…"               # owner of the inventory that quotes give
-        fee_wei_per_gas_max = 200000000000
+        unit_fee_max = 200000000000
         gas_max = 400000
         ttl_s_max = 60
         settle_s_max = 86400
@@ -87,7 +87,7 @@ def format_policy(policy: SignerPolicy) -> str:
     return "\n".join(lines) + "\n"
 
 
-_NUMBERS = ("chain_id", "fee_wei_per_gas_max", "gas_max", "ttl_s_max", "settle_s_max")
+_NUMBERS = ("chain_id", "unit_fee_max", "gas_max", "ttl_s_max", "settle_s_max")
 
 
 def _policy(body: dict[str, Any]) -> SignerPolicy:
@@ -100,7 +100,7 @@ def _policy(body: dict[str, Any]) -> SignerPolicy:
             asset: Cap(each_atoms=_whole(cap["each_atoms"]), day_atoms=_whole(cap["day_atoms"]))
             for asset, cap in body["caps"].items()
         },
-        fee_wei_per_gas_max=_whole(body["fee_wei_per_gas_max"]),
+        unit_fee_max=_whole(body["unit_fee_max"]),
         gas_max=_whole(body["gas_max"]),
         ttl_s_max=_whole(body["ttl_s_max"]),
         settle_s_max=_whole(body["settle_s_max"]),

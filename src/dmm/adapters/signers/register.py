@@ -175,8 +175,8 @@ def payload_of(request: SignRequest) -> bytes:
     parts: list[Json] = [
         request.slot,
         request.bump,
-        request.fee_wei_per_gas_max,
-        request.tip_wei_per_gas,
+        request.unit_fee_max,
+        request.unit_tip,
         request.gas_max,
     ]
     # Left out where they say nothing, so that signatures registered without them stay known.

@@ -99,7 +99,7 @@ def demo_policy(deployments: Mapping[str, Deployment]) -> SignerPolicy:
         maker=deployments["vault:desk"].address,
         contracts=contracts,
         caps=caps,
-        fee_wei_per_gas_max=FEE_WEI_MAX,
+        unit_fee_max=FEE_WEI_MAX,
         gas_max=GAS_MAX,
         ttl_s_max=QUOTE_TTL_S_MAX,
         settle_s_max=QUOTE_SETTLE_S_MAX,

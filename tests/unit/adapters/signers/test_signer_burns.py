@@ -30,7 +30,7 @@ POLICY = SignerPolicy(
     maker="0x" + "a1" * 20,
     contracts={"treasury": "0x" + "a4" * 20, "token:DCT": "0x" + "d0" * 20},
     caps={"DCT": Cap(each_atoms=40, day_atoms=40)},
-    fee_wei_per_gas_max=200,
+    unit_fee_max=200,
     gas_max=400_000,
     ttl_s_max=60,
     settle_s_max=600,
@@ -64,8 +64,8 @@ def request(ordinal: int = 0, **change: Any) -> SignRequest:
         "generation": 0,
         "bump": 0,
         "slot": 7,
-        "fee_wei_per_gas_max": 150,
-        "tip_wei_per_gas": 3,
+        "unit_fee_max": 150,
+        "unit_tip": 3,
         "gas_max": 21_000,
     }
     return SignRequest(**(terms | change))
@@ -122,7 +122,7 @@ def test_a_burn_sends_nothing_to_its_own_sender() -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"fee_wei_per_gas_max": 401}, "exceeds 400"),
+        ({"unit_fee_max": 401}, "exceeds 400"),
         ({"gas_max": 21_001}, "exceeds 21000"),
         ({"slot": -1}, "must be >= 0"),
         ({"bump": -1}, "must be >= 0"),
@@ -136,9 +136,9 @@ def test_a_burn_that_could_do_more_is_refused(change: dict[str, Any], why: str) 
 
 
 def test_a_burn_may_outbid_what_a_payment_may_not() -> None:
-    check_burn(burn(fee_wei_per_gas_max=400), POLICY)
+    check_burn(burn(unit_fee_max=400), POLICY)
     with pytest.raises(Permanent, match="exceeds 200"):
-        check_settlement(request(fee_wei_per_gas_max=201), POLICY)
+        check_settlement(request(unit_fee_max=201), POLICY)
 
 
 def entry(of: SignRequest) -> Entry:

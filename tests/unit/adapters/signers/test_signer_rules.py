@@ -45,7 +45,7 @@ POLICY = SignerPolicy(
         "BTC": Cap(each_atoms=2**70, day_atoms=2**80),
         "USDT": Cap(each_atoms=900, day_atoms=9_000),
     },
-    fee_wei_per_gas_max=200,
+    unit_fee_max=200,
     gas_max=400_000,
     ttl_s_max=60,
     settle_s_max=600,
@@ -77,8 +77,8 @@ def request(of: Intent | None = None, **change: Any) -> SignRequest:
         "generation": 1,
         "bump": 2,
         "slot": 33,
-        "fee_wei_per_gas_max": 150,
-        "tip_wei_per_gas": 3,
+        "unit_fee_max": 150,
+        "unit_tip": 3,
         "gas_max": 200_000,
     }
     return SignRequest(**(terms | change))
@@ -246,7 +246,7 @@ def test_an_intent_outside_the_policy_is_refused(change: dict[str, Any], words: 
     ("change", "words"),
     [
         ({"gas_max": 400_001}, "gas 400001 exceeds 400000"),
-        ({"fee_wei_per_gas_max": 201}, "fee 201 wei per gas exceeds 200"),
+        ({"unit_fee_max": 201}, "fee 201 wei per gas exceeds 200"),
         ({"slot": -1}, "must be >= 0"),
     ],
 )
@@ -328,7 +328,7 @@ def test_the_same_request_gets_the_same_signature_also_after_a_restart(
 def test_a_slot_is_signed_once(register: Register) -> None:
     pen = Pen()
     register.sign_once(entry(request()), pen)
-    for other in (request(gas_max=1), request(tip_wei_per_gas=4), request(fee_wei_per_gas_max=9)):
+    for other in (request(gas_max=1), request(unit_tip=4), request(unit_fee_max=9)):
         with pytest.raises(Permanent, match="slot 33 bump 2 was signed with another payload"):
             register.sign_once(entry(other), pen)
     another = request(intent(ordinal=9), bump=3)
@@ -340,7 +340,7 @@ def test_a_slot_is_signed_once(register: Register) -> None:
 def test_a_bump_of_the_same_intent_is_signed_and_counted_once(register: Register) -> None:
     pen = Pen()
     for bump in range(4):
-        register.sign_once(entry(request(bump=bump, fee_wei_per_gas_max=100 + bump)), pen)
+        register.sign_once(entry(request(bump=bump, unit_fee_max=100 + bump)), pen)
     assert pen.count == 4
     register.sign_once(entry(request(intent(ordinal=9), slot=34)), pen)
     with pytest.raises(Permanent, match="300 are left"):
