@@ -246,7 +246,7 @@ def test_an_intent_outside_the_policy_is_refused(change: dict[str, Any], words: 
     ("change", "words"),
     [
         ({"gas_max": 400_001}, "gas 400001 exceeds 400000"),
-        ({"unit_fee_max": 201}, "fee 201 wei per gas exceeds 200"),
+        ({"unit_fee_max": 201}, "fee 201 a unit exceeds 200"),
         ({"slot": -1}, "must be >= 0"),
     ],
 )
