@@ -10,6 +10,7 @@ import contextlib
 import functools
 import importlib
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -22,7 +23,7 @@ from dmm.settlement.lifecycle import LaneBounds
 from dmm.units.errors import UsageFault
 
 if TYPE_CHECKING:
-    from dmm.adapters.write_behind import LiveJournal
+    from dmm.adapters.journal.link import JournalLink
     from dmm.ports import (
         Archive,
         BuybackQuoter,
@@ -68,6 +69,10 @@ WARM_MODULES = (
 
 CHAIN = "evm"
 """The home chain: the one the desk settles on and governance executes on."""
+
+
+JOURNAL_WRITER = "dmm.entrypoints.journal_writer"
+"""The program that keeps a live worker's journal."""
 
 
 class Desk:
@@ -166,21 +171,14 @@ class Desk:
         return f"pid-{os.getpid()}"
 
     @contextlib.contextmanager
-    def worker_journal(self) -> Iterator[LiveJournal]:
-        """Give the live worker a journal that never makes it wait.
+    def worker_journal(self, run: Run) -> Iterator[JournalLink]:
+        """Give the live worker a journal that never makes it wait, kept by a process of its own.
 
-        Leaving the context writes what is left. Writes and the watch on kill switch, halt latch and
-        clock have a connection each, so that a write that hangs hides no kill.
+        Leaving the context writes what is left.
         """
-        from dmm.adapters.postgres.store import PostgresStore
-        from dmm.adapters.write_behind import LiveJournal
+        from dmm.adapters.journal.process import journal_process
 
-        url = self.settings.database_url.get_secret_value()
-        with (
-            contextlib.closing(PostgresStore(url)) as store,
-            contextlib.closing(PostgresStore(url)) as latch_store,
-            LiveJournal(store, latch_store=latch_store, clock=self.clock) as journal,
-        ):
+        with journal_process([sys.executable, "-m", JOURNAL_WRITER, run.run_id]) as journal:
             yield journal
 
     def instrument(self, run: Run) -> Instrument:

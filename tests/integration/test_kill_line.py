@@ -27,13 +27,15 @@ def test_pulling_a_line_nobody_holds_says_so(folder: Path) -> None:
     assert not pull(folder / "kill.sock", reason="drill")
 
 
-def test_a_pull_wakes_the_worker_and_stays_pulled(folder: Path) -> None:
+def test_every_pull_wakes_the_worker_and_is_counted(folder: Path) -> None:
     woken = threading.Event()
     with KillLine(folder / "kill.sock", on_pull=woken.set) as line:
-        assert not line.pulled.is_set()
-        assert pull(folder / "kill.sock", reason="drill")
-        assert woken.wait(WAIT_S)
-        assert line.pulled.is_set()
+        assert line.pulls == 0
+        for number in (1, 2):
+            woken.clear()
+            assert pull(folder / "kill.sock", reason="drill")
+            assert woken.wait(WAIT_S)
+            assert line.pulls == number
     assert not (folder / "kill.sock").exists()
     assert not pull(folder / "kill.sock", reason="drill")
 
@@ -45,9 +47,10 @@ def test_only_the_owner_may_pull(folder: Path) -> None:
 
 def test_a_socket_left_by_a_killed_worker_is_taken_over(folder: Path) -> None:
     (folder / "kill.sock").touch()
-    with KillLine(folder / "kill.sock", on_pull=lambda: None) as line:
+    woken = threading.Event()
+    with KillLine(folder / "kill.sock", on_pull=woken.set):
         assert pull(folder / "kill.sock", reason="drill")
-        assert line.pulled.wait(WAIT_S)
+        assert woken.wait(WAIT_S)
 
 
 def test_a_line_that_cannot_be_opened_names_its_path(folder: Path) -> None:
@@ -60,6 +63,7 @@ def test_a_line_that_cannot_be_opened_names_its_path(folder: Path) -> None:
 
 
 def test_a_reason_longer_than_a_datagram_still_kills(folder: Path) -> None:
-    with KillLine(folder / "kill.sock", on_pull=lambda: None) as line:
+    woken = threading.Event()
+    with KillLine(folder / "kill.sock", on_pull=woken.set):
         assert pull(folder / "kill.sock", reason="x" * 5_000)
-        assert line.pulled.wait(WAIT_S)
+        assert woken.wait(WAIT_S)

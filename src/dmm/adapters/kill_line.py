@@ -24,8 +24,8 @@ JOIN_S_MAX = 5.0
 class KillLine:
     """Listens on a Unix datagram socket of mode 0600, in a thread of its own.
 
-    `pulled` is set from the first datagram on and stays set; `on_pull` is called once more for each
-    datagram, from the line's thread.
+    `pulls` counts the datagrams, so that a pull after a release is heard like the first; `on_pull`
+    is called for each, from the line's thread.
     """
 
     def __init__(self, path: Path, *, on_pull: Callable[[], None]) -> None:
@@ -40,7 +40,7 @@ class KillLine:
         self._on_pull = on_pull
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._thread = threading.Thread(target=self._listen, name="kill-line", daemon=True)
-        self.pulled = threading.Event()
+        self.pulls = 0
 
     def __enter__(self) -> Self:
         """Bind the socket and listen.
@@ -83,7 +83,7 @@ class KillLine:
                 return
             if said == CLOSE:
                 return
-            self.pulled.set()
+            self.pulls += 1
             self._on_pull()
 
 

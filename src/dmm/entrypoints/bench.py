@@ -1,9 +1,10 @@
-"""``dmm bench NAME``: the benchmarks in ``bench/``, each a module with `measure`."""
+"""``dmm bench NAME``: the benchmarks in ``bench/``, each a module or package with `measure`."""
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
+import sys
 from pathlib import Path
 
 import typer
@@ -22,16 +23,16 @@ def run_bench(name: str, *, as_json: bool, tape: Path | None, smoke: bool) -> No
     UsageFault
         If there is no benchmark of that name.
     """
-    known = sorted(path.stem for path in BENCH_FOLDER.glob("[a-z]*.py"))
+    files = [*BENCH_FOLDER.glob("[a-z]*.py"), *BENCH_FOLDER.glob("[a-z]*/__init__.py")]
+    known = sorted(path.parent.name if path.stem == "__init__" else path.stem for path in files)
     if name not in known:
         raise UsageFault(f"no benchmark {name!r}: choose one of {', '.join(known) or 'none here'}")
     if tape is not None and not tape.is_file():
         raise UsageFault(f"{tape}: no such recording")
-    spec = importlib.util.spec_from_file_location(f"bench_{name}", BENCH_FOLDER / f"{name}.py")
-    if spec is None or spec.loader is None:
-        raise UsageFault(f"benchmark {name!r} cannot be loaded")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    # The folder stands beside the sources and is no part of an installed wheel.
+    if str(PROJECT_ROOT) not in sys.path:
+        sys.path.insert(0, str(PROJECT_ROOT))
+    module = importlib.import_module(f"{BENCH_FOLDER.name}.{name}")
     figures = module.measure(tape.resolve() if tape else None, smoke=smoke)
     if as_json:
         typer.echo(json.dumps(figures))

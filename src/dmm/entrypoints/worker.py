@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import threading
-from dataclasses import replace
+from typing import cast
 
 import numpy as np
 
@@ -20,20 +20,20 @@ from dmm.adapters.kill_line import KillLine
 from dmm.adapters.venues.paper import PaperVenue
 from dmm.bootstrap import CHAIN, Desk, desk
 from dmm.entrypoints.faults import ends_on_fault
+from dmm.market.order import Fill
 from dmm.ports import Clock, Feed, Run, Store
 from dmm.sandbox.demo_program import lp_shares
 from dmm.sandbox.market import PacedFeed, SimulatedMarket
 from dmm.units.ids import content_id
 from dmm.units.time import NS_PER_S
-from dmm.usecases.epoch_inputs import epoch_inputs
 from dmm.usecases.quote import QuotingWorker, WorkerSettings
-from dmm.usecases.quote_live import Hedges, LiveLoop
+from dmm.usecases.quote_live import LiveLoop
 from dmm.usecases.situation import EpochInputs
 
 RUN_KIND = "up"
 
 SWITCH_S = 0.000_5
-"""How long the journal's thread may hold the interpreter while an event waits."""
+"""How long the feed's thread may hold the interpreter while an event waits."""
 
 SETTINGS = WorkerSettings(latch_every=1, batch_max=16)
 """In real time a kill must hold at the next decision, and the journal must not lag."""
@@ -62,19 +62,12 @@ def open_run(store: Store, clock: Clock, feed: Feed, *, seed: int) -> Run:
 def serve(wired: Desk, feed: Feed, run: Run, *, stop: threading.Event) -> int:
     """Quote a feed in real time until `stop` is set; return the number of epochs closed.
 
-    The journal is written behind the worker's back, the feed is read ahead of it, and a kill comes
+    The journal is kept by another process, the feed is read ahead of the worker, and a kill comes
     by the journal's latch or by the kill line, whichever is first.
     """
-    store = wired.store
-    hedges = Hedges(store, run.run_id)
-
-    def inputs(epoch: int) -> EpochInputs:
-        # Here hedges come when their job has booked them, which may be in any later epoch.
-        return replace(epoch_inputs(store, run.run_id, epoch), hedges=hedges.new(epoch))
-
     intake = Intake(feed)
     with (
-        wired.worker_journal() as journal,
+        wired.worker_journal(run) as journal,
         KillLine(wired.settings.kill_socket, on_pull=intake.wake) as line,
         intake,
     ):
@@ -92,9 +85,9 @@ def serve(wired: Desk, feed: Feed, run: Run, *, stop: threading.Event) -> int:
             started_at_ns=run.started_at_ns,
             epoch_length_ns=wired.settings.epoch_length_s * NS_PER_S,
             stopping=stop.is_set,
-            kill_heard=line.pulled.is_set,
-            inputs=inputs,
-            new_hedges=hedges.new,
+            kills_heard=lambda: line.pulls,
+            inputs=lambda epoch: cast("EpochInputs | None", journal.ask("inputs", epoch)),
+            new_hedges=lambda epoch: cast("tuple[Fill, ...] | None", journal.ask("hedges", epoch)),
         )
         return loop.run(intake)
 

@@ -125,6 +125,11 @@ class QuotingWorker:
         return self._session.fills
 
     @property
+    def seen_at_ns(self) -> Nanos:
+        """Return the time of the latest event, 0 before the first."""
+        return self._seen_at_ns
+
+    @property
     def position(self) -> Position:
         """Return inventory and profit, hedges included."""
         return self._session.position

@@ -9,7 +9,7 @@ from typing import Protocol
 from dmm.market.order import Fill
 from dmm.market.tape import FeedEvent
 from dmm.ports import Clock, QuoteStore
-from dmm.units.errors import JournalStalled
+from dmm.units.errors import JournalStalled, ServiceFault
 from dmm.units.ids import Hash32
 from dmm.units.time import NS_PER_S, Nanos
 from dmm.usecases.quote import QuotingWorker
@@ -20,6 +20,12 @@ TICK_S = 0.1
 
 HEDGE_POLL_NS = NS_PER_S
 """How often the loop looks for hedges booked by the hedging job."""
+
+LEAD_NS = NS_PER_S
+"""How long before an epoch opens its inputs are asked for."""
+
+FIRST_LOOKS_MAX = 300
+"""Looks for the first epoch's inputs, one a tick."""
 
 HEDGE_EPOCHS_BACK_MAX = 4
 """Epochs back that are looked through for hedges: their job runs in the epoch after."""
@@ -67,12 +73,15 @@ class Hedges:
 
 @dataclass(slots=True, kw_only=True)
 class LiveLoop:
-    """Drives a worker until told to stop.
+    """Drives a worker until told to stop, and waits for nothing but events.
 
     Epochs are cut by time from the start of the run. While the kill switch holds none closes; after
-    the release those in between close one after the other. `stopping` and `kill_heard` are asked
-    once for every event or tick. `inputs` says what holds in an epoch; `new_hedges` returns hedges
-    the worker has not booked.
+    the release those in between close one after the other. `stopping` and `kills_heard`, the pulls
+    of the kill line so far, are asked once for every event or tick.
+
+    `inputs` says what holds in an epoch, `new_hedges` returns hedges the worker has not booked;
+    both return None while the answer is on its way. An epoch stays open until the inputs of the
+    next one are there.
     """
 
     worker: QuotingWorker
@@ -80,25 +89,34 @@ class LiveLoop:
     started_at_ns: Nanos
     epoch_length_ns: int
     stopping: Callable[[], bool]
-    kill_heard: Callable[[], bool]
-    inputs: Callable[[int], EpochInputs]
-    new_hedges: Callable[[int], tuple[Fill, ...]]
+    kills_heard: Callable[[], int]
+    inputs: Callable[[int], EpochInputs | None]
+    new_hedges: Callable[[int], tuple[Fill, ...] | None]
     epoch: int = 0
     _poll_at_ns: int = 0
-    _kill_obeyed: bool = False
+    _kills_obeyed: int = 0
+    _following: EpochInputs | None = None
 
     def run(self, intake: Intake) -> int:
         """Quote until told to stop or the feed is over; return the number of epochs closed.
 
         Whatever ends it, everything open is cancelled.
+
+        Raises
+        ------
+        ServiceFault
+            If the first epoch's inputs cannot be had.
         """
         worker = self.worker
-        worker.begin_epoch(0, started_at_ns=self.started_at_ns, inputs=self.inputs(0))
+        first = self._first_inputs()
+        if first is None:
+            return 0
+        worker.begin_epoch(0, started_at_ns=self.started_at_ns, inputs=first)
         try:
             while not self.stopping() and not intake.ended:
                 event = intake.take(TICK_S)
-                if self.kill_heard() and not self._kill_obeyed:
-                    self._kill_obeyed = True
+                if (pulls := self.kills_heard()) > self._kills_obeyed:
+                    self._kills_obeyed = pulls
                     worker.kill(self.clock.now_ns())
                 now_ns = self.clock.now_ns() if event is None else event.received_at_ns
                 self._keep_epochs(now_ns)
@@ -110,20 +128,45 @@ class LiveLoop:
             worker.shutdown()
         return self.epoch
 
+    def _first_inputs(self) -> EpochInputs | None:
+        """Return what the first epoch is quoted with; None when told to stop meanwhile."""
+        for _ in range(FIRST_LOOKS_MAX):
+            found = self.inputs(0)
+            if found is not None or self.stopping():
+                return found
+            self.clock.sleep_s(TICK_S)
+        raise ServiceFault(
+            f"what the first epoch is quoted with could not be read in "
+            f"{FIRST_LOOKS_MAX * TICK_S:g} s: check the database"
+        )
+
     def _keep_epochs(self, now_ns: Nanos) -> None:
         worker = self.worker
-        while now_ns >= (boundary_ns := self._boundary_ns()) and not worker.killed:
+        if worker.killed:
+            self._following = None  # what was read before the kill is old after the release
+        while not worker.killed and now_ns >= (boundary_ns := self._boundary_ns()) - LEAD_NS:
+            self._following = self._following or self.inputs(self.epoch + 1)
+            if now_ns < boundary_ns or self._following is None:
+                break
+            # Late, it ends with what it has seen, so that no event lies outside its slice.
+            ended_at_ns = max(boundary_ns, worker.seen_at_ns)
             try:
-                worker.end_epoch(boundary_ns)
+                worker.end_epoch(ended_at_ns)
             except JournalStalled:
-                return  # the epoch stays open until the journal takes what belongs to it
+                break  # the epoch stays open until the journal takes what belongs to it
             self.epoch += 1
-            inputs = self.inputs(self.epoch)
-            worker.begin_epoch(self.epoch, started_at_ns=boundary_ns, inputs=inputs)
+            following, self._following = self._following, None
+            worker.begin_epoch(self.epoch, started_at_ns=ended_at_ns, inputs=following)
         if now_ns >= self._poll_at_ns:
-            self._poll_at_ns = now_ns + HEDGE_POLL_NS
-            for fill in self.new_hedges(self.epoch):
-                worker.book_hedge(fill)
+            self._book_hedges(now_ns)
+
+    def _book_hedges(self, now_ns: Nanos) -> None:
+        found = self.new_hedges(self.epoch)
+        if found is None:
+            return
+        self._poll_at_ns = now_ns + HEDGE_POLL_NS
+        for fill in found:
+            self.worker.book_hedge(fill)
 
     def _boundary_ns(self) -> Nanos:
         return Nanos(self.started_at_ns + (self.epoch + 1) * self.epoch_length_ns)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import pytest
 from journal_memory import MemoryJournal
 from trading_values import fill, policy_record
 
@@ -19,11 +20,12 @@ from dmm.ports import Run
 from dmm.quoting.decision import DecisionRecord
 from dmm.risk.breaker import Posture
 from dmm.sandbox.market import PacedFeed, SimulatedMarket
-from dmm.units.errors import JournalStalled
+from dmm.units.errors import JournalStalled, ServiceFault
 from dmm.units.time import NS_PER_S, Nanos
 from dmm.usecases.epoch_inputs import epoch_inputs
 from dmm.usecases.quote import QuotingWorker, WorkerSettings
 from dmm.usecases.quote_live import TICK_S, Hedges, LiveLoop
+from dmm.usecases.situation import EpochInputs
 
 
 class TurnedClock:
@@ -93,7 +95,8 @@ class Scene:
             settings=WorkerSettings(latch_every=1, batch_max=16),
         )
         self.stop = threading.Event()
-        self.line = threading.Event()
+        self.database_hangs = False
+        self.pulls = 0
 
     def serve(self, script: dict[int, Callable[[], object]] | None = None) -> int:
         hedges = Hedges(self.store, self.run.run_id)
@@ -103,11 +106,17 @@ class Scene:
             started_at_ns=self.run.started_at_ns,
             epoch_length_ns=5 * NS_PER_S,
             stopping=self.stop.is_set,
-            kill_heard=self.line.is_set,
-            inputs=lambda epoch: epoch_inputs(self.store, self.run.run_id, epoch),
+            kills_heard=lambda: self.pulls,
+            inputs=self.inputs_of,
             new_hedges=hedges.new,
         )
         return loop.run(ScriptedIntake(self.feed, script or {}))
+
+    def inputs_of(self, epoch: int) -> EpochInputs | None:
+        return None if self.database_hangs else epoch_inputs(self.store, self.run.run_id, epoch)
+
+    def pull(self) -> None:
+        self.pulls += 1
 
     @property
     def decided(self) -> int:
@@ -167,9 +176,71 @@ def test_a_kill_on_the_line_holds_until_the_latch_was_seen_and_released() -> Non
             kill_id=1, order_sequence=1, operator="owners", now_ns=scene.clock.now_ns()
         )
 
-    scene.serve({200: scene.line.set, 400: latch, 500: release, 800: note})
+    scene.serve({200: scene.pull, 400: latch, 500: release, 800: note})
     assert postures[:2] == [Posture.KILLED, Posture.KILLED]
     assert postures[2].may_quote
+
+
+def test_a_second_pull_after_the_release_stops_the_desk_again() -> None:
+    scene = Scene()
+    postures: list[Posture] = []
+
+    def note() -> None:
+        postures.append(scene.worker.posture)
+
+    def kill() -> None:
+        scene.pull()
+        scene.store.kill(reason="test", operator="me", now_ns=scene.clock.now_ns())
+
+    def release() -> None:
+        scene.store.release_kill(
+            kill_id=1, order_sequence=1, operator="owners", now_ns=scene.clock.now_ns()
+        )
+
+    scene.serve({200: kill, 300: release, 600: note, 601: scene.pull, 650: note})
+    assert postures[0].may_quote
+    assert postures[1] is Posture.KILLED
+
+
+def test_a_database_that_hangs_holds_up_neither_quotes_nor_a_kill() -> None:
+    scene = Scene()
+    seen: list[tuple[int, int]] = []
+
+    def note() -> None:
+        seen.append((scene.decided, len(scene.venue.open_orders)))
+
+    def hang() -> None:
+        note()
+        scene.database_hangs = True
+
+    def back() -> None:
+        scene.database_hangs = False
+
+    closed = scene.serve({200: hang, 700: note, 701: scene.pull, 760: note, 761: back})
+    assert seen[1][0] > seen[0][0]
+    assert seen[1][1] > 0
+    assert seen[2][1] == 0
+    assert closed < 5
+
+
+def test_an_epoch_stays_open_until_what_follows_is_known() -> None:
+    scene = Scene()
+
+    def hang() -> None:
+        scene.database_hangs = True
+
+    def back() -> None:
+        scene.database_hangs = False
+
+    assert scene.serve({200: hang, 800: back}) == 5
+
+
+def test_a_worker_without_its_first_inputs_never_quotes_and_says_so() -> None:
+    scene = Scene()
+    scene.database_hangs = True
+    with pytest.raises(ServiceFault, match="check the database"):
+        scene.serve()
+    assert scene.decided == 0
 
 
 def test_a_kill_on_the_line_cancels_everything_although_the_journal_is_stalled() -> None:
@@ -178,7 +249,7 @@ def test_a_kill_on_the_line_cancels_everything_although_the_journal_is_stalled()
 
     def pull() -> None:
         scene.store.stalled = True
-        scene.line.set()
+        scene.pull()
 
     def look() -> object:
         left.append(len(scene.venue.open_orders))

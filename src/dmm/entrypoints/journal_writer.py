@@ -1,0 +1,57 @@
+"""The journal's process beside a quoting worker; the worker starts it, nobody else."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import socket
+from dataclasses import replace
+
+from dmm.adapters.journal.keeper import Keeper
+from dmm.adapters.postgres.store import PostgresStore
+from dmm.bootstrap import desk
+from dmm.entrypoints.faults import ends_on_fault
+from dmm.usecases.epoch_inputs import epoch_inputs
+from dmm.usecases.quote_live import Hedges
+from dmm.usecases.situation import EpochInputs
+
+
+def main() -> None:
+    """Serve until the worker hangs up; signals are the worker's business."""
+    parser = argparse.ArgumentParser(prog="dmm journal-writer", description=__doc__)
+    parser.add_argument("run", help="id of the worker's run")
+    parser.add_argument("descriptor", type=int, help="of the socket to the worker")
+    arguments = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    with ends_on_fault("journal-writer"):
+        keep(arguments.run, socket.socket(fileno=arguments.descriptor))
+
+
+def keep(run_id: str, line: socket.socket) -> None:
+    """Serve one worker's run over a line."""
+    wired = desk()
+    url = wired.settings.database_url.get_secret_value()
+    with (
+        contextlib.closing(PostgresStore(url)) as writes,
+        contextlib.closing(PostgresStore(url)) as switches,
+        contextlib.closing(PostgresStore(url)) as reads,
+    ):
+        hedges = Hedges(reads, run_id)
+
+        def inputs(epoch: int) -> EpochInputs:
+            # Here hedges come when their job has booked them, which may be in any later epoch.
+            return replace(epoch_inputs(reads, run_id, epoch), hedges=hedges.new(epoch))
+
+        Keeper(
+            line,
+            store=writes,
+            switches=switches,
+            clock=wired.clock,
+            answers={"inputs": inputs, "hedges": hedges.new},
+        ).serve()
+
+
+if __name__ == "__main__":
+    main()
