@@ -40,6 +40,13 @@ State = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
+INTERRUPTED = 130
+"""Exit code after SIGINT or SIGTERM."""
+
+CONTEXT_DEPTH_MAX = 100
+"""How far back from a fault its causes are looked at."""
+
+
 def reported(command: Callable[P, R]) -> Callable[P, R]:
     """Turn faults into one line on stderr and an exit code."""
 
@@ -49,10 +56,11 @@ def reported(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except Fault as fault:
             typer.echo(f"dmm: {one_line(fault)}", err=True)
-            raise typer.Exit(exit_code(fault)) from None
+            code = INTERRUPTED if _followed_an_interrupt(fault) else exit_code(fault)
+            raise typer.Exit(code) from None
         except KeyboardInterrupt:
             typer.echo("dmm: interrupted; everything it started is stopped", err=True)
-            raise typer.Exit(130) from None
+            raise typer.Exit(INTERRUPTED) from None
         except (typer.Exit, SystemExit):
             raise
         except Exception as bug:  # noqa: BLE001 - the last line of defence: no traceback for users
@@ -60,6 +68,16 @@ def reported(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(1) from None
 
     return run
+
+
+def _followed_an_interrupt(fault: BaseException) -> bool:
+    """Tell whether a fault came up while stopping on a signal: the signal is what ended it."""
+    earlier: BaseException | None = fault
+    for _ in range(CONTEXT_DEPTH_MAX):
+        if earlier is None or isinstance(earlier, KeyboardInterrupt):
+            return earlier is not None
+        earlier = earlier.__context__
+    return False
 
 
 def _keep_traceback(bug: Exception) -> str:
