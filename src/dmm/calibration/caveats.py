@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dmm.calibration.arrival import ArrivalFit
-from dmm.calibration.observation import Observation
+from dmm.calibration.observation import SILENCE_NS_MAX, Observation
 from dmm.calibration.recalibrate import misfits
 from dmm.calibration.volatility import HORIZON_S, SIGMA_BPS_MAX, SIGMA_BPS_MIN, horizon_bps
 from dmm.units.time import NS_PER_S
 
 if TYPE_CHECKING:
     from dmm.calibration.measure import BookFacts, Calibration
-
-SILENCE_S_MAX = 60
-"""A longer time without a book state is told: rates count it as observed."""
 
 RANGE_RATIO_MAX = 1.25
 """κ of half or double the fit range off by more than this hangs on the choice of the range."""
@@ -45,11 +42,11 @@ def _tape(seen: Observation) -> Iterator[str]:
         yield f"{seen.unusable} book states were crossed or one-sided and are left out"
     if seen.cut_samples:
         yield "the tape is longer than the books looked at: depth is of its beginning"
-    silent = int(np.count_nonzero(np.diff(seen.at_ns) > SILENCE_S_MAX * NS_PER_S))
-    if silent:
+    silent = np.diff(seen.at_ns)[seen.silent]
+    if silent.size:
         yield (
-            f"{silent} silences longer than {SILENCE_S_MAX} s: σ carries the mid over them and "
-            "rates count them as observed; A is too low"
+            f"{silent.size} silences longer than {SILENCE_NS_MAX // NS_PER_S} s, "
+            f"{int(silent.sum()) // NS_PER_S} s in all, are left out of σ, drift and rates"
         )
 
 

@@ -14,6 +14,7 @@ def imbalance_drift(
     bid_size_lots: NDArray[np.int64],
     ask_size_lots: NDArray[np.int64],
     buckets: int = BUCKETS,
+    heard: NDArray[np.bool_] | None = None,
 ) -> tuple[float | None, ...]:
     """Return the mean change of the mid to the next state, in ticks, by bucket of bid/(bid + ask).
 
@@ -24,11 +25,14 @@ def imbalance_drift(
     mid_half_ticks : mids, one per state
     bid_size_lots, ask_size_lots : displayed at the touch, > 0
     buckets : > 0
+    heard : by change, False where it spans a silence and does not count; all count unless given
     """
     bucket = imbalance_buckets(
         bid_size_lots=bid_size_lots[:-1], ask_size_lots=ask_size_lots[:-1], buckets=buckets
     )
     change = np.diff(mid_half_ticks)
+    if heard is not None:
+        bucket, change = bucket[heard], change[heard]
     count = np.bincount(bucket, minlength=buckets)
     drift = np.bincount(bucket, weights=change, minlength=buckets)
     return tuple(

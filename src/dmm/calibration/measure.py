@@ -22,7 +22,13 @@ from dmm.calibration.depth import Depths, grid_depths, states_on_grid, trade_dep
 from dmm.calibration.flow import Flow, measure_flow
 from dmm.calibration.imbalance import BUCKETS, imbalance_buckets, imbalance_drift
 from dmm.calibration.liquidity import Liquidity, measure_liquidity, vwap_ticks
-from dmm.calibration.observation import ArrivalMode, Observation, Reading, volume_base
+from dmm.calibration.observation import (
+    SILENCE_NS_MAX,
+    ArrivalMode,
+    Observation,
+    Reading,
+    volume_base,
+)
 from dmm.calibration.volatility import ewma_sigma_bps, sigma_ticks
 from dmm.market.instrument import Instrument
 from dmm.units.errors import TapeFault
@@ -96,7 +102,7 @@ def measure(
     ------
     TapeFault
         If the grid of the arrivals is asked for and the tape is shorter than two of its steps, or
-        longer than a grid may be.
+        longer than a grid may be; or if no two book states lie near each other.
     """
     draws = _draws(seed)
     base = Calibration(
@@ -133,6 +139,11 @@ def _draws(seed: int) -> _Draws:
 def _with_book(
     base: Calibration, seen: Observation, *, reading: Reading, draws: _Draws
 ) -> Calibration:
+    if seen.silent.all():
+        raise TapeFault(
+            f"no two book states lie within {SILENCE_NS_MAX // NS_PER_S} s of each other: nothing "
+            "can be said per second"
+        )
     try:
         depths = observed_depths(seen, reading=reading)
         stepped = on_steps(seen, reading=reading)
@@ -162,13 +173,15 @@ def observed_depths(seen: Observation, *, reading: Reading) -> Depths:
     """Return depths of trades as the reading asks for them.
 
     Trade by trade, the observation is as long as its nominal length, else from the first state to
-    the last event.
+    the last event. Silences are cut out, except of an observation of nominal length.
 
     Raises
     ------
     ValueError
         If the grid would be shorter than two steps or too long.
     """
+    if not reading.nominal_ns:
+        seen = seen.awake()
     if reading.arrival is ArrivalMode.GRID:
         return grid_depths(seen.states, seen.trades)
     started_at_ns = int(seen.at_ns[0])
@@ -183,7 +196,7 @@ def observed_depths(seen: Observation, *, reading: Reading) -> Depths:
 
 
 def on_steps(seen: Observation, *, reading: Reading) -> Observation:
-    """Return the states one second apart: on the grid, or as recorded each second.
+    """Return the states one second apart: on the grid without silences, or as recorded each second.
 
     Raises
     ------
@@ -192,7 +205,7 @@ def on_steps(seen: Observation, *, reading: Reading) -> Observation:
     """
     if not reading.on_grid:
         return seen
-    chosen = states_on_grid(seen.states)[::STEPS_PER_S]
+    chosen = states_on_grid(seen.awake().states)[::STEPS_PER_S]
     if chosen.size < 2:
         raise ValueError("the book was seen for less than two seconds")
     return seen.at(chosen)
@@ -204,38 +217,42 @@ def _book_facts(seen: Observation, stepped: Observation, *, draws: _Draws) -> Bo
     if spread_ticks is None:  # there are states: see `measure`
         raise TapeFault("the tape holds no book states")
     mid = stepped.mid_half_ticks
+    heard = ~stepped.silent
     return BookFacts(
         first=(int(seen.bid[0]), int(seen.ask[0])),
         last=(int(seen.bid[-1]), int(seen.ask[-1])),
         spread_ticks=spread_ticks,
         sigma_ticks_1s=_sigma(stepped, draws("sigma")),
-        ewma_sigma_bps=ewma_sigma_bps(mid),
+        ewma_sigma_bps=ewma_sigma_bps(mid, heard=heard),
         drift_ticks=imbalance_drift(
             mid_half_ticks=mid,
             bid_size_lots=stepped.bid_size,
             ask_size_lots=stepped.ask_size,
+            heard=heard,
         ),
         drift_ci95=_drift_ci95(stepped, draws("drift")),
     )
 
 
 def _drift_ci95(stepped: Observation, rng: np.random.Generator) -> tuple[Interval | None, ...]:
+    heard = ~stepped.silent
     bucket = imbalance_buckets(
-        bid_size_lots=stepped.bid_size[:-1], ask_size_lots=stepped.ask_size[:-1]
+        bid_size_lots=stepped.bid_size[:-1][heard], ask_size_lots=stepped.ask_size[:-1][heard]
     )
-    changes = np.diff(stepped.mid_half_ticks) / 2
+    changes = np.diff(stepped.mid_half_ticks)[heard] / 2
     at_ns = np.arange(changes.size, dtype=np.int64) * NS_PER_S
     inside = [(bucket == at).astype(np.float64) for at in range(BUCKETS)]
     return tuple(ratio_ci95(changes * share, share, at_ns, rng=rng) for share in inside)
 
 
 def _sigma(stepped: Observation, rng: np.random.Generator) -> Interval:
-    changes = np.diff(stepped.mid_half_ticks) / 2
+    heard = ~stepped.silent
+    changes = np.diff(stepped.mid_half_ticks)[heard] / 2
     squares = np.square(changes - np.mean(changes))
     # On a grid the same state may fill several seconds: the steps are the clock, one second each.
     at_ns = np.arange(changes.size, dtype=np.int64) * NS_PER_S
     variance = ratio_ci95(squares, np.ones(squares.size), at_ns, rng=rng)
-    value = sigma_ticks(stepped.mid_half_ticks)
+    value = sigma_ticks(stepped.mid_half_ticks, heard=heard)
     if variance is None:
         return Interval(value=value, low=0.0, high=math.inf, count=changes.size)
     return Interval(

@@ -27,6 +27,12 @@ SAMPLES_MAX = 100_000
 SAMPLE_LEVELS_MAX = 5_000
 """Levels a side that a look takes in."""
 
+SILENCE_NS_MAX = 60 * NS_PER_S
+"""A longer time without a book state was not observed: a recorder was away, a market closed."""
+
+SILENCE_LEFT_NS = NS_PER_S
+"""What is left of a silence when it is cut out: one step of the grid of seconds."""
+
 
 class ArrivalMode(StrEnum):
     """How depths of trades are taken: each trade, or the deepest of each step of a grid."""
@@ -117,6 +123,34 @@ class Observation:
     def volume_lots(self) -> int:
         """Return the size of all trades together."""
         return int(self.trade_size.sum())
+
+    @property
+    def silent(self) -> NDArray[np.bool_]:
+        """Tell for each change from one state to the next whether it spans a silence."""
+        return np.diff(self.at_ns) > SILENCE_NS_MAX
+
+    def awake(self) -> Self:
+        """Return the observation with its silences cut out.
+
+        Each is shortened to `SILENCE_LEFT_NS` and trades inside it are left out: no book tells how
+        deep they reached. Times after it move forward by what was cut, so that rates count only
+        what was observed.
+        """
+        silent = self.silent
+        if not silent.any():
+            return self
+        begins_ns, ends_ns = self.at_ns[:-1][silent], self.at_ns[1:][silent]
+        cut_ns = np.concatenate(([0], np.cumsum(ends_ns - begins_ns - SILENCE_LEFT_NS)))
+        seen = np.searchsorted(ends_ns, self.trade_at_ns, side="right")
+        kept = np.searchsorted(begins_ns, self.trade_at_ns, side="left") == seen
+        return replace(
+            self,
+            at_ns=self.at_ns - cut_ns[np.searchsorted(ends_ns, self.at_ns, side="right")],
+            trade_at_ns=(self.trade_at_ns - cut_ns[seen])[kept],
+            trade_price=self.trade_price[kept],
+            trade_size=self.trade_size[kept],
+            trade_is_buy=self.trade_is_buy[kept],
+        )
 
     def at(self, chosen: NDArray[np.int64]) -> Self:
         """Return an observation of some of the states, by their indices."""

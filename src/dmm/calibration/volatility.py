@@ -19,7 +19,9 @@ SIGMA_BPS_MAX = 120.0
 """The clamp: basis points of mid per √T."""
 
 
-def sigma_ticks(mid_half_ticks: NDArray[np.int64]) -> float:
+def sigma_ticks(
+    mid_half_ticks: NDArray[np.int64], *, heard: NDArray[np.bool_] | None = None
+) -> float:
     """Return the population standard deviation of successive mid changes, in ticks.
 
     On a grid of one second this is σ in ticks per √s.
@@ -27,14 +29,17 @@ def sigma_ticks(mid_half_ticks: NDArray[np.int64]) -> float:
     Parameters
     ----------
     mid_half_ticks : mids in half ticks, at equal distances in time
+    heard : by change, False where it spans a silence and does not count; all count unless given
 
     Raises
     ------
     ValueError
-        With fewer than two mids there is no change.
+        With fewer than two mids, or none but silent changes, there is no change.
     """
-    _require_changes(mid_half_ticks)
-    return float(np.std(np.diff(mid_half_ticks))) / 2
+    changes = np.diff(mid_half_ticks)
+    changes = changes if heard is None else changes[heard]
+    _require_changes(changes)
+    return float(np.std(changes)) / 2
 
 
 def ewma_variance(changes: NDArray[np.float64], *, start: float = 0.0) -> float:
@@ -50,20 +55,25 @@ def ewma_variance(changes: NDArray[np.float64], *, start: float = 0.0) -> float:
     return float(EWMA_KEEP**changes.size) * start + recent
 
 
-def ewma_sigma_bps(mid_half_ticks: NDArray[np.int64]) -> float:
+def ewma_sigma_bps(
+    mid_half_ticks: NDArray[np.int64], *, heard: NDArray[np.bool_] | None = None
+) -> float:
     """Return 1e4·√v of successive log-mid returns, v₀ = 0: basis points per update.
 
     Parameters
     ----------
     mid_half_ticks : mids > 0 in half ticks, one per update, oldest first
+    heard : by return, False where it spans a silence and does not count; all count unless given
 
     Raises
     ------
     ValueError
-        With fewer than two mids there is no return.
+        With fewer than two mids, or none but silent returns, there is no return.
     """
-    _require_changes(mid_half_ticks)
-    return 1e4 * math.sqrt(ewma_variance(np.log(mid_half_ticks[1:] / mid_half_ticks[:-1])))
+    returns = np.log(mid_half_ticks[1:] / mid_half_ticks[:-1])
+    returns = returns if heard is None else returns[heard]
+    _require_changes(returns)
+    return 1e4 * math.sqrt(ewma_variance(returns))
 
 
 def ewma_sigma_ticks(mid_half_ticks: NDArray[np.int64]) -> float:
@@ -81,8 +91,8 @@ def ewma_sigma_ticks(mid_half_ticks: NDArray[np.int64]) -> float:
     ValueError
         With fewer than two mids there is no change.
     """
-    _require_changes(mid_half_ticks)
     changes = np.diff(mid_half_ticks) / 2
+    _require_changes(changes)
     return math.sqrt(ewma_variance(changes, start=float(np.mean(np.square(changes)))))
 
 
@@ -123,6 +133,6 @@ def clamp(value: float, *, low: float, high: float) -> Clamped:
     return Clamped(value=value, moved=0)
 
 
-def _require_changes(mid_half_ticks: NDArray[np.int64]) -> None:
-    if mid_half_ticks.size < 2:
-        raise ValueError(f"volatility needs two mids, got {mid_half_ticks.size}")
+def _require_changes(changes: NDArray[np.int64] | NDArray[np.float64]) -> None:
+    if not changes.size:
+        raise ValueError("volatility needs two mids that no silence parts")

@@ -26,7 +26,7 @@ MIDS = np.array([56_363, 56_365, 56_364, 56_370, 56_361, 56_362, 56_380], dtype=
 @pytest.mark.parametrize("measure", [sigma_ticks, ewma_sigma_bps, ewma_sigma_ticks])
 @pytest.mark.parametrize("mids", [[], [56_363]])
 def test_volatility_without_a_change_is_refused(measure: object, mids: list[int]) -> None:
-    with pytest.raises(ValueError, match=f"two mids, got {len(mids)}"):
+    with pytest.raises(ValueError, match="two mids that no silence parts"):
         measure(np.array(mids, dtype=np.int64))  # type: ignore[operator]
 
 
