@@ -26,18 +26,22 @@ from typing import Any
 import numpy as np
 
 from dmm.adapters.feeds import open_tape, read_columns
+from dmm.adapters.feeds.native_write import write_tape
 from dmm.market.instrument import Instrument
+from dmm.market.tape import DepthUpdate
 from dmm.market.tape_columns import MESSAGE_COLUMNS, ROW_COLUMNS, MessageKind, TapeColumns
+from dmm.quoting.presets import paper_cex_policy, scale_of
 from dmm.settings import PROJECT_ROOT
 from dmm.simulation.replay.latency import FeedFromTape, Latency, clock_shift
 from dmm.simulation.replay.layout import F_AT, F_PRICE, F_SIDE, F_SIZE
 from dmm.simulation.replay.prepare import PreparedTape, VenueTape, prepare
 from dmm.simulation.replay.run import ReplaySettings, VenueTerms, replay
 from dmm.simulation.replay.schedule import EveryInterval, OrderLatency
-from dmm.simulation.replay.sets import Common, ParameterSet, symmetric_set
+from dmm.simulation.replay.sets import Common, ParameterSet, desk_set, symmetric_set
 
 ORACLE = Path(__file__).resolve().parent / "oracle"
 DEFAULT_TAPE = PROJECT_ROOT.parent / "shared/data/binance_ws_l2/usdm_btcusdt_20240808.gz"
+OTHER_TAPE = DEFAULT_TAPE.with_name("usdm_ethusdt_20240808.gz")
 LATENCY_NS = 5_000_000
 INTERVAL_NS = 100_000_000
 MOST_LOTS = 20
@@ -53,7 +57,8 @@ def measure(tape: Path | None, *, smoke: bool = False) -> dict[str, object]:
     if not path.is_file():
         raise SystemExit(f"replay: no tape at {path}: name one with --tape")
     instrument = open_tape([path]).instrument
-    columns = without_quotes(read_columns([path]))
+    decode, whole = _decode(path)
+    columns = without_quotes(whole)
     shift_ns = clock_shift(columns, least_ns=1_000_000)
     venue = VenueTape(columns=columns, instrument=instrument, feed=FeedFromTape(shift_ns=shift_ns))
     started = time.perf_counter()
@@ -70,12 +75,17 @@ def measure(tape: Path | None, *, smoke: bool = False) -> dict[str, object]:
             table = [_compare(ready, peer, half, instrument) for half in COMPARED]
         finally:
             peer.close()
+    others = {} if smoke or tape is not None else {OTHER_TAPE.name: _compare_tape(OTHER_TAPE)}
     return {
         "tape": path.name,
         **figures,
         "prepare_s": {"cold": round(cold_s, 3), "warm": round(prepare_s, 4)},
+        "decode": decode,
+        "desk": _desk(path, whole, instrument, shift_ns, count=10 if smoke else GRID),
+        "memory": _memory(ready),
         "scaling": _scaling(ready, columns, venue, tiles=TILES[:1] if smoke else TILES),
         "oracle": table,
+        "oracle_of_others": others,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
 
@@ -87,12 +97,84 @@ def run(
     latency = Latency(constant_ns=LATENCY_NS)
     terms = [VenueTerms(delays=OrderLatency(entry=latency, response=latency))]
     settings = ReplaySettings(fills_max=fills_max)
+    if threads == 1:
+        started = time.perf_counter()
+        result = replay(ready, sets, terms=terms, settings=settings)
+        return time.perf_counter() - started, result
     with ThreadPoolExecutor(threads) as pool:
         started = time.perf_counter()
         result = replay(
             ready, sets, terms=terms, settings=settings, blocks=threads, mapper=pool.map
         )
         return time.perf_counter() - started, result
+
+
+def _decode(path: Path) -> tuple[dict[str, object], TapeColumns]:
+    """Return what it costs to read a tape as recorded, to convert it, and to read it converted."""
+    started = time.perf_counter()
+    columns = read_columns([path])
+    decode_s = time.perf_counter() - started
+    with tempfile.TemporaryDirectory(prefix="dmm-native-") as folder:
+        native = Path(folder) / "tape.parquet"
+        started = time.perf_counter()
+        write_tape(open_tape([path]), native, sources=[path])
+        convert_s = time.perf_counter() - started
+        started = time.perf_counter()
+        read_columns([native])
+        native_s = time.perf_counter() - started
+    figures: dict[str, object] = {
+        "rows": columns.rows,
+        "decode_s": round(decode_s, 3),
+        "convert_s": round(convert_s, 3),
+        "native_decode_s": round(native_s, 4),
+    }
+    return figures, columns
+
+
+def _desk(
+    path: Path, columns: TapeColumns, instrument: Instrument, shift_ns: int, *, count: int
+) -> dict[str, object]:
+    """Return the seconds of the desk's own rule, which decides on its fills: one set and many."""
+    events = open_tape([path]).events()
+    book = next(one for one in events if isinstance(one, DepthUpdate) and one.is_snapshot)
+    policy = paper_cex_policy(
+        instrument, scale_of(book), reward_budget_atoms=1, buyback_budget_atoms_max=1
+    )
+    feed = FeedFromTape(shift_ns=shift_ns)
+    ready = prepare([VenueTape(columns=columns, instrument=instrument, feed=feed)])
+    sets = [
+        desk_set(replace(policy, skew_beta_ubps=policy.skew_beta_ubps + 1_000 * number))
+        for number in range(count)
+    ]
+    one_s = min(run(sets[:1], ready)[0] for _ in range(3))
+    threads = os.cpu_count() or 1
+    all_s = min(run(sets, ready, threads=threads, fills_max=0)[0] for _ in range(2))
+    return {"one_s": round(one_s, 4), f"sets_{count}_s": round(all_s, 3), "threads": threads}
+
+
+def _memory(ready: PreparedTape) -> dict[str, object]:
+    """Return what a single run reads of the tape, how long that takes, and how long reading takes.
+
+    The reading of the same bytes, as fast as the machine adds them up, is what no engine can beat.
+    """
+    tables = (ready.messages, ready.rows)
+    size = sum(table.nbytes for table in tables)
+
+    def read() -> float:
+        started = time.perf_counter()
+        for table in tables:
+            table.sum()
+        return time.perf_counter() - started
+
+    single_s = min(run([_set(20.0, 0.0)], ready)[0] for _ in range(9))
+    read_s = min(read() for _ in range(9))
+    return {
+        "tape_mb": round(size / 2**20, 1),
+        "single_s": round(single_s, 5),
+        "read_s": round(read_s, 5),
+        "ns_per_event": round(single_s / ready.book_rows * 1e9, 1),
+        "ns_per_event_to_read": round(read_s / ready.book_rows * 1e9, 1),
+    }
 
 
 def _side_by_side(
@@ -330,6 +412,20 @@ def _compare(
         "other": followed,
         "first_difference": None if first is None else [ours[first], others[first]],
     }
+
+
+def _compare_tape(path: Path) -> list[dict[str, object]]:
+    """Return the comparison on another tape."""
+    instrument = open_tape([path]).instrument
+    columns = without_quotes(read_columns([path]))
+    feed = FeedFromTape(shift_ns=clock_shift(columns, least_ns=1_000_000))
+    ready = prepare([VenueTape(columns=columns, instrument=instrument, feed=feed)])
+    with tempfile.TemporaryDirectory(prefix="dmm-oracle-") as folder:
+        peer = Peer(Path(folder), ready, instrument)
+        try:
+            return [_compare(ready, peer, half, instrument) for half in COMPARED]
+        finally:
+            peer.close()
 
 
 MATCH_NS = 1_000_000_000

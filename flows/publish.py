@@ -119,6 +119,7 @@ async def publish(outcome: JobOutcome) -> dict[str, Any]:
         {"what": "scope", "value": outcome.scope},
         {"what": "epoch", "value": outcome.epoch},
         *({"what": f"rows: {name}", "value": n} for name, n in sorted(outcome.rows.items())),
+        *({"what": f"chain: {name}", "value": was} for name, was in outcome.chains.items()),
         {"what": "note", "value": outcome.note},
     ]
     await acreate_table_artifact(

@@ -46,6 +46,7 @@ FLOWS = (
     "settlement_audit",
     "governance_apply",
     "retention",
+    "parameter_search",
 )
 """What may be asked for; each is a module here with a flow of its name."""
 

@@ -12,6 +12,7 @@ from dmm.rfq.protocol import RfqTrade
 from dmm.settlement.chain_event import BlockRef, ChainEvent
 from dmm.settlement.intent import IntentState
 from dmm.units.amount import Atoms
+from dmm.units.chain import address_key
 from dmm.units.errors import InvariantBroken, Retryable
 from dmm.units.ids import Hash32, Json
 
@@ -80,11 +81,12 @@ class MemoryChainEvents:
     def rfq_issued(
         self, *, quote_ids: Sequence[Hash32], nonces: Sequence[tuple[str, int]] = ()
     ) -> list[RfqTrade]:
-        places = {(maker.lower(), nonce) for maker, nonce in nonces}
+        places = {(address_key(maker), nonce) for maker, nonce in nonces}
         found = [
             trade
             for quote_id, trade in self._trades.items()
-            if quote_id in quote_ids or (trade.quote.maker.lower(), trade.quote.nonce) in places
+            if quote_id in quote_ids
+            or (address_key(trade.quote.maker), trade.quote.nonce) in places
         ]
         return sorted(found, key=lambda trade: (trade.quote.maker, trade.quote.nonce))
 

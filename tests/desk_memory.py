@@ -230,6 +230,7 @@ class Desk:
     def __init__(self) -> None:
         self.clock = Clock()
         self.chain = Chain()
+        self.others: dict[str, Chain] = {}
         self.signer = Signer()
         self.store = MemoryJournal(now_ns=lambda: self.clock.ns)
         self.store.append_policy(
@@ -260,14 +261,30 @@ class Desk:
         )
         self.open_run({"0xa1": 50, "0xa2": 30, "0xa3": 20})
 
-    def open_run(self, lp_shares: dict[str, Json]) -> None:
+    def add_chain(self, name: str) -> Chain:
+        """Put a second chain beside the first, with contracts of its own."""
+        chain = self.others[name] = Chain(name=name)
+        self.store.record_deployments(
+            [
+                Deployment(chain=name, name=deployed, address=f"{deployed}-on-{name}", height=1)
+                for deployed in self.store.deployments("evm")
+            ]
+        )
+        return chain
+
+    def on(self, name: str) -> Chain:
+        """Return a chain by its name."""
+        return self.chain if name == "evm" else self.others[name]
+
+    def open_run(self, lp_shares: dict[str, Json], **others: dict[str, Json]) -> None:
+        """Open the run; `others` are the shares on further chains."""
         self.store.open_run(
             Run(
                 run_id=RUN,
                 kind="demo",
                 symbol="BTCUSDT",
                 epochs=3,
-                spec={"lp_shares": lp_shares},
+                spec={"lp_shares": {"evm": lp_shares, **others}},
                 started_at_ns=Nanos(START_NS),
             )
         )

@@ -12,6 +12,7 @@ from retention_memory import MemoryRetention
 from dmm.ledger.journal import Posting
 from dmm.ports import AdoptOnly, Deployment, PolicyRecord
 from dmm.rfq.protocol import RfqTrade
+from dmm.settlement.carrier import carrier_of
 from dmm.settlement.epoch import EpochClaim, EpochPlan, EpochRow, Job, JobStatus, RowTable
 from dmm.settlement.intent import (
     Attempt,
@@ -383,13 +384,22 @@ class MemoryJournal(MemoryChainEvents, MemoryRetention):
             if run_id is None or entry.run_id == run_id
         ]
 
+    def intent_state(self, intent_id: Hash32) -> IntentState | None:
+        entry = self.entries.get(intent_id)
+        return None if entry is None else entry.state
+
     def final_transactions(self, chain: str) -> list[tuple[Intent, str, int]]:
-        return [
-            (entry.intent, entry.final[0], entry.final[1])
-            for entry in self.entries.values()
-            if entry.intent.chain == chain and entry.final is not None
-            if entry.final[0] is not None
-        ]
+        found = []
+        for entry in self.entries.values():
+            if entry.intent.chain != chain or entry.final is None:
+                continue
+            carrier_id = carrier_of(entry.intent)
+            carrier = None if carrier_id is None else self.entries.get(carrier_id)
+            by_carrier = None if carrier is None or carrier.final is None else carrier.final[0]
+            tx_id = entry.final[0] or by_carrier
+            if tx_id is not None:
+                found.append((entry.intent, tx_id, entry.final[1]))
+        return found
 
     def _held(self, claimed: Claimed) -> Entry:
         entry = self.entries[claimed.intent.intent_id]

@@ -12,7 +12,7 @@ import numpy as np
 from dmm.ledger.account import Account
 from dmm.ledger.journal import Posting
 from dmm.market.order import Fill
-from dmm.ports import Controls, HaltLatch, Latch, PolicyRecord, Run
+from dmm.ports import SHADOW, Controls, HaltLatch, Latch, PolicyRecord, Run
 from dmm.quoting.decision import DecisionRecord, MarketSlice, SliceSummary
 from dmm.units.amount import Atoms
 from dmm.units.errors import InvariantBroken, UsageFault
@@ -48,7 +48,8 @@ class MemoryStore:
         return self._runs[run_id]
 
     def latest_run(self) -> Run | None:
-        return max(self._runs.values(), key=lambda run: run.started_at_ns, default=None)
+        live = [run for run in self._runs.values() if run.kind != SHADOW]
+        return max(live, key=lambda run: run.started_at_ns, default=None)
 
     def runs(self, *, prefix: str = "", limit: int) -> list[Run]:
         found = [run for run in self._runs.values() if run.run_id.startswith(prefix)]

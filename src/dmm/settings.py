@@ -9,13 +9,15 @@ import functools
 import os
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from dmm.units.chain import HOME_CHAIN
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 """The checkout (or site-packages' parent); state folders default to a place below it."""
@@ -40,6 +42,9 @@ class Settings(BaseSettings):
     prefect_api_auth: SecretStr = Field(
         default=SecretStr(""), description="`user:password` of Prefect's API; empty for none."
     )
+    chains: tuple[str, ...] = Field(
+        default=(HOME_CHAIN,), description="Chains the desk settles on; evm is always one of them."
+    )
     evm_rpc_urls: tuple[str, ...] = Field(
         default=("http://127.0.0.1:8545",), description="Nodes of the EVM chain, best first."
     )
@@ -49,12 +54,49 @@ class Settings(BaseSettings):
     evm_chain_id: int = Field(default=31337, gt=0, description="The chain id a node must answer.")
     evm_fee_gwei_max: int = Field(default=200, gt=0, description="Cap of the fee per gas, in gwei.")
     evm_tip_gwei: int = Field(default=1, ge=0, description="Tip per gas, in gwei.")
+    solana_rpc_urls: tuple[str, ...] = Field(
+        default=(), description="RPC nodes of the Solana cluster, best first."
+    )
+    solana_audit_rpc_url: str = Field(
+        default="", description="The auditor's own node; empty means the last of solana_rpc_urls."
+    )
+    solana_genesis_hash: str = Field(
+        default="", description="The genesis hash a Solana node must answer, base58."
+    )
+    solana_unit_fee_max: int = Field(
+        default=1_000_000,
+        gt=0,
+        description="Cap of the priority fee, in millionths of a lamport per compute unit.",
+    )
+    solana_unit_tip: int = Field(
+        default=1_000,
+        ge=0,
+        description="Priority fee to begin with, in millionths of a lamport per compute unit.",
+    )
+    ton_configs: tuple[Path, ...] = Field(
+        default=(),
+        description="Files in the form of TON's global.config.json, each a set of liteservers.",
+    )
+    ton_audit_config: str = Field(
+        default="", description="The auditor's own file; empty means the last of ton_configs."
+    )
+    ton_global_id: int = Field(
+        default=-239, description="The number of the TON network, signed into every message."
+    )
+    ton_message_nanoton_max: int = Field(
+        default=1_000_000_000,
+        gt=0,
+        description="Cap of what is attached to one message on TON, in nanoton.",
+    )
     signer_socket: Path = Field(
         default=Path("/run/dmm/settlement.sock"),
-        description="Unix socket of the settlement signer.",
+        description="Unix socket of the settlement signer of the home chain; that of another "
+        "chain lies beside it, for example settlement-solana.sock.",
     )
     quote_signer_socket: Path = Field(
-        default=Path("/run/dmm/quote.sock"), description="Unix socket of the quote signer."
+        default=Path("/run/dmm/quote.sock"),
+        description="Unix socket of the quote signer of the home chain; that of another chain "
+        "lies beside it, for example quote-solana.sock.",
     )
     kill_socket: Path = Field(
         default=Path("/run/dmm-worker/kill.sock"),
@@ -62,6 +104,11 @@ class Settings(BaseSettings):
     )
     buyback_maker_url: str = Field(
         default="", description="The market maker asked for buyback quotes, over HTTP."
+    )
+    peg_url: str = Field(
+        default="",
+        description="Public ticker of the cash asset in its reference currency, with bid and ask; "
+        "empty: its peg is not watched.",
     )
     state_dir: Path = Field(
         default=PROJECT_ROOT / ".dmm", description="Where embedded services keep their files."
@@ -93,6 +140,11 @@ class Settings(BaseSettings):
     epoch_length_s: int = Field(
         default=60, ge=5, description="Length of the desk's epochs in `dmm up`, seconds."
     )
+    dask_scheduler: str = Field(
+        default="",
+        description="Address of a Dask scheduler for parameter searches, for example "
+        "tcp://10.0.0.7:8786; empty to search on this machine.",
+    )
     log_level: str = Field(
         default="INFO",
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
@@ -101,6 +153,26 @@ class Settings(BaseSettings):
     metrics_port: int = Field(
         default=0, ge=0, le=65_535, description="Port of /metrics; 0 means off."
     )
+
+    @field_validator("chains")
+    @classmethod
+    def _has_home(cls, chains: tuple[str, ...]) -> tuple[str, ...]:
+        if HOME_CHAIN not in chains or len(set(chains)) != len(chains):
+            raise ValueError(f"must hold {HOME_CHAIN!r}, and every chain once, got {chains}")
+        return chains
+
+    def settlement_socket(self, chain: str) -> Path:
+        """Return the socket of a chain's settlement signer."""
+        return socket_of(self.signer_socket, chain)
+
+    def quote_socket(self, chain: str) -> Path:
+        """Return the socket of a chain's quote signer."""
+        return socket_of(self.quote_signer_socket, chain)
+
+    @property
+    def tape_folder(self) -> Path:
+        """Return the folder of recordings that the weekly search looks at."""
+        return self.state_dir / "tapes"
 
     @property
     def archive_folder(self) -> Path:
@@ -120,6 +192,11 @@ class Settings(BaseSettings):
         path = os.environ.get("DMM_CONFIG")
         toml = TomlConfigSettingsSource(settings_cls, toml_file=path) if path else None
         return (init_settings, env_settings, *((toml,) if toml else ()))
+
+
+def socket_of(home: Path, chain: str) -> Path:
+    """Return a chain's socket: that of the home chain is `home`, the others lie beside it."""
+    return home if chain == HOME_CHAIN else home.with_name(f"{home.stem}-{chain}{home.suffix}")
 
 
 @functools.cache

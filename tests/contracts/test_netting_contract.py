@@ -207,6 +207,17 @@ def test_terms_that_were_not_signed_are_refused(
     assert refused(world, calldata(NET, terms, rows)).name == error
 
 
+def test_a_net_has_a_last_second_of_its_own_below_its_quotes(world: Any) -> None:
+    trades = mixed(world, 2)
+    terms, rows = rows_of(net_calldata(trades, world.book))
+    earliest_s, terms[8] = terms[8], 1_700_000_000
+    refusal = refused(world, calldata(NET, terms, rows))
+    assert (refusal.name, refusal.values[0]) == ("QuoteExpired", terms[8])
+    with pytest.raises(Permanent, match="earliest quote"):
+        net_calldata(trades, world.book, settle_by_s=earliest_s + 1)
+    settles(world, net_calldata(trades, world.book))
+
+
 @pytest.mark.parametrize("index", range(9))
 def test_a_row_that_was_not_signed_is_refused(world: Any, index: int) -> None:
     terms, rows = rows_of(net_calldata(mixed(world, 2), world.book))

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import journal_samples as make
 import pytest
@@ -75,9 +76,11 @@ def dmm(*arguments: str) -> tuple[int, str]:
     return done.exit_code, done.output
 
 
-def audit(folder: Path, *options: str) -> tuple[int, dict[str, object]]:
+def audit(folder: Path, *options: str) -> tuple[int, dict[str, Any]]:
     code, said = dmm("audit", "--json", "--state", str(folder / "desk"), *options)
-    return code, json.loads(said)
+    found = json.loads(said)
+    assert list(found["chains"]) == ["evm"]
+    return code, found
 
 
 def test_a_folder_without_a_desk_is_named(tmp_path: Path) -> None:
@@ -139,7 +142,9 @@ def test_a_theft_latches_and_exits_1(folder: Path) -> None:
     code, found = audit(folder)
     assert code == 1
     assert (found["clean"], found["difference"], found["latched"]) == (False, 25, True)
-    assert [finding["cause"] for finding in found["findings"]] == ["outflow"]  # type: ignore[index, union-attr]
+    evm = found["chains"]["evm"]
+    assert [finding["cause"] for finding in evm["findings"]] == ["outflow"]
+    assert (evm["audited"], evm["difference"], evm["latched"]) == (True, 25, True)
     code, said = dmm("audit", "--state", str(folder / "desk"))
     assert code == 1
     assert "ALARM outflow in 0x" in said

@@ -38,3 +38,11 @@ def test_the_quote_benchmark_prints_its_figures_and_its_ways_agree(
     assert set(printed) >= KEYS["quote"]
     assert printed["numpy_differs_by"] < 1e-12
     assert printed["ticks"] > printed["decisions"] > 100
+
+
+def test_the_tape_benchmark_reads_what_it_wrote(capsys: pytest.CaptureFixture[str]) -> None:
+    run_bench("tapes", as_json=True, tape=None, smoke=True)
+    figures = json.loads(capsys.readouterr().out)["simulated"]
+    assert figures["events"] > 100
+    assert figures["rows"] > figures["events"]
+    assert figures["native_bytes"] > 0

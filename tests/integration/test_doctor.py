@@ -21,6 +21,7 @@ from dmm.sandbox.postgres import EmbeddedPostgres
 from dmm.sandbox.process import free_port
 from dmm.sandbox.state import StateFolder
 from dmm.sandbox.wiring import Wiring
+from dmm.units.ids import Json
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -54,17 +55,19 @@ def state(tmp_path: Path) -> Iterator[StateFolder]:
         yield taken
 
 
-def wire(state: StateFolder, *, database_url: str, evm_rpc_url: str) -> None:
+def wire(
+    state: StateFolder, *, database_url: str, evm_rpc_url: str, **others: dict[str, Json]
+) -> None:
     Wiring(
         database_url=database_url,
         prefect_api_url=f"http://127.0.0.1:{free_port()}/api",
         prefect_api_auth="",
-        evm_rpc_url=evm_rpc_url,
         signer_socket=str(state.run / "settlement.sock"),
         quote_signer_socket=str(state.run / "quote.sock"),
         kill_socket=str(state.run / "kill.sock"),
         buyback_maker_url="",
         state_dir=str(state.root),
+        chains={"evm": {"evm_rpc_urls": [evm_rpc_url]}} | others,
     ).save(state.run)
 
 
@@ -241,6 +244,30 @@ def test_services_that_are_gone_are_told_without_their_secrets(
     assert code == 1
     gone = [name for name, check in checks.items() if not check["ok"]]
     assert set(gone) >= {"database", "database clock", "chain node 0 (127.0.0.1)", "prefect"}
+    assert "hunter2" not in json.dumps(checks)
+
+
+def test_every_enabled_chain_is_looked_at_and_a_silent_one_told_without_its_key(
+    state: StateFolder,
+    postgres: EmbeddedPostgres,
+    evm: EvmNode,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    migrate(postgres.url())
+    wire(
+        state,
+        database_url=postgres.url(),
+        evm_rpc_url=evm.url,
+        solana={
+            "solana_rpc_urls": [f"http://127.0.0.1:{free_port()}/key-hunter2"],
+            "solana_genesis_hash": "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d",
+        },
+    )
+    code, checks = examine(capsys, state.root)
+    assert code == 1
+    assert checks["chain node 0 (127.0.0.1)"]["ok"]
+    assert not checks["chain solana"]["ok"]
+    assert "DMM_SOLANA_" in checks["chain solana"]["cure"]
     assert "hunter2" not in json.dumps(checks)
 
 

@@ -44,6 +44,12 @@ class Tx:
     pays: bool
     expires: int = 0
     anchor: str = ""
+    members: tuple[str, ...] = ()
+    """Keys of what a carrier settles; all of them or none, and with them its own mark."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (self.key, *self.members)
 
 
 @dataclass(kw_only=True)
@@ -186,13 +192,16 @@ class ChainModel:
 
     def _takes(self, tx: Tx, block: Block, revert: float) -> bool:
         """Tell whether the contract carries a payment out."""
-        if block.time_s > tx.deadline_s or (self.guard and tx.key in block.keys):
+        if block.time_s > tx.deadline_s:
             return False
-        return tx.key not in self.bad and self.rng.random() >= revert
+        if self.guard and any(key in block.keys for key in tx.keys):
+            return False
+        return not self.bad & set(tx.keys) and self.rng.random() >= revert
 
     def _pay(self, tx: Tx, block: Block) -> None:
-        block.keys[tx.key] = "paid"
-        block.paid[tx.key] = block.paid.get(tx.key, 0) + 1
+        for key in tx.keys:
+            block.keys[key] = "paid"
+            block.paid[key] = block.paid.get(key, 0) + 1
 
     def _deliver(self, block: Block, revert: float) -> None:
         """Deliver messages that are due: order, then leg, then excesses or a refund."""

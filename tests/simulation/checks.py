@@ -6,10 +6,12 @@ from collections import Counter
 from typing import Any
 
 from simulation.chain_model import ChainModel, Tx
+from simulation.nodes import member_keys
 
 from dmm.ledger.account import AccountKind
 from dmm.ports import SignRequest
 from dmm.settlement.batch import account
+from dmm.settlement.carrier import carrier_of, is_carrier
 from dmm.settlement.intent import Attempt, AttemptState, Claimed, Intent, IntentState, Purpose
 from dmm.settlement.lifecycle import LaneBounds
 from dmm.units.ids import Hash32
@@ -110,14 +112,31 @@ class Checks:
 
     def _check_final(self, claimed: Claimed) -> None:
         self.checked[12] += 1
-        if claimed.intent.intent_id.hex() not in self.model.head.final.paid:
+        if not self._is_paid(claimed.intent):
             raise Violation(12, f"{claimed.intent.ordinal} ends FINAL, unpaid where it is final")
+
+    def _is_paid(self, intent: Intent) -> bool:
+        """Tell whether it is paid where that is final; of a carrier, everything it settles."""
+        keys = member_keys(intent) or (intent.intent_id.hex(),)
+        return all(key in self.model.head.final.paid for key in keys)
 
     def _check_failed(self, claimed: Claimed) -> None:
         self.checked[35] += 1
         final, key = self.model.head.final, claimed.intent.intent_id.hex()
         if final.time_s <= claimed.intent.deadline_s and final.keys.get(key) != "refunded":
-            raise Violation(35, f"{claimed.intent.ordinal} ends FAILED before its deadline")
+            if not is_carrier(claimed.intent):
+                raise Violation(35, f"{claimed.intent.ordinal} ends FAILED before its deadline")
+            self._check_given_up(claimed.intent.intent_id, "a carrier ends FAILED")
+
+    def _check_given_up(self, carrier_id: Hash32, what: str) -> None:
+        """Refuse what rests on a carrier's end while its bytes may still settle its members."""
+        self.checked[41] += 1
+        for tx in self.bytes_of.values():
+            if tx.key != carrier_id.hex() or not tx.pays:
+                continue
+            in_time = self.model.head.final.time_s <= tx.deadline_s
+            if in_time and self.model.can_land(tx):
+                raise Violation(41, f"{what} while {tx.tx_id} can still land")
 
     def _check_attempt(self, attempt: Attempt) -> None:
         self.checked[5] += 1
@@ -158,6 +177,9 @@ class Checks:
         self._check_latches(chain, pays=pays, what="a signature is asked for")
         if chain.unknown:
             raise Violation(29, "a signature is asked for while an answer was unknown")
+        carrier_id = carrier_of(request.intent)
+        if pays and carrier_id is not None:
+            self._check_given_up(carrier_id, "a member is signed for")
 
     def about_to_send(self, chain: Any, tx: Tx, raw: bytes) -> None:
         self._check_latches(chain, pays=tx.pays, what="bytes are sent")
@@ -206,7 +228,7 @@ class Checks:
             raise Violation(9, f"{entry.intent.ordinal} went from {before} to {entry.state}")
         if entry.state in (IntentState.FINAL, IntentState.FAILED):
             self.ended[intent_id] = entry.state
-        if entry.state is IntentState.FINAL and key not in self.model.head.final.paid:
+        if entry.state is IntentState.FINAL and not self._is_paid(entry.intent):
             raise Violation(12, f"{entry.intent.ordinal} is FINAL but not paid where it is final")
         self.checked[13] += entry.state is IntentState.FAILED
         if entry.state is IntentState.FAILED and key in self.model.head.paid:
@@ -235,7 +257,9 @@ class Checks:
         amounts = {intent_id.hex(): intent.amount for intent_id, intent in self.plans.items()}
         doubt = {i.intent_id.hex() for i, s in self.journal.intents() if not _is_certain(s)}
         spent = sum(
-            amounts[key] * times for key, times in self.model.head.paid.items() if key not in doubt
+            amounts.get(key, 0) * times
+            for key, times in self.model.head.paid.items()
+            if key not in doubt
         )
         if held[AccountKind.PAID] != spent:
             raise Violation(20, f"the ledger has paid {held[AccountKind.PAID]}, the chain {spent}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from simulation.chain_model import Tx
+from simulation.nodes import member_keys
 
 from dmm.ports import SignedTx, SignRequest
 from dmm.settlement.intent import Purpose
@@ -95,6 +96,7 @@ class Signer:
             pays=request.purpose is Purpose.PAY,
             expires=request.expires or intent.deadline_s,
             anchor=request.anchor,
+            members=member_keys(intent) if request.purpose is Purpose.PAY else (),
         )
         self._world.bytes_of.setdefault(body.encode(), tx)
         return SignedTx(

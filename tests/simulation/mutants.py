@@ -10,6 +10,7 @@ from journal_memory import Entry, MemoryJournal
 from simulation.nodes import SimChain
 
 from dmm.ports import Answer, SignRequest, SlotOffer, Snapshot, TxView
+from dmm.settlement.carrier import is_carrier
 from dmm.settlement.intent import Attempt, Claimed, Intent, Purpose, Slot
 from dmm.settlement.lifecycle import BUMP_MAX, Death, LaneBounds
 from dmm.units.errors import OutcomeUnknown
@@ -110,6 +111,20 @@ class BumpsWhereNothingReplaces(Driver):
 class NeverBurns(Driver):
     def _burn(self, claimed: Claimed, slot: Slot) -> Step:
         return Step.WAITED
+
+
+class SettlesBesideItsNet(Driver):
+    def _is_carried(self, claimed: Claimed) -> bool:
+        """Take a quote for free while its net is on its way."""
+        return False
+
+
+class GivesUpANetInFlight(Driver):
+    def _not_found(self, claimed: Claimed, slot: Slot, at: Snapshot) -> Step:
+        """Take a net that no node has seen for one that will never land."""
+        if is_carrier(claimed.intent):
+            return self._finish_dead(claimed, at, "no node knows it any more")
+        return Driver._not_found(self, claimed, slot, at)
 
 
 class ResignsLanded(Driver):

@@ -19,6 +19,7 @@ from dmm.ports import (
     TxView,
 )
 from dmm.settlement import quorum as rules
+from dmm.settlement.carrier import is_carrier, trades_of
 from dmm.settlement.intent import Intent, Purpose, Slot
 from dmm.units.errors import OutcomeUnknown, Permanent, Retryable
 
@@ -31,6 +32,11 @@ RULES = {
     "ton": SlotRules(replaces=False, burns=False, atomic=False),
 }
 KEYS = {"paid": Answer.FOUND, "pending": Answer.PENDING, "refunded": Answer.REFUNDED}
+
+
+def member_keys(intent: Intent) -> tuple[str, ...]:
+    """Return the keys of what a carrier settles; none for an intent that pays itself."""
+    return tuple(str(trade["key"]) for trade in trades_of(intent)) if is_carrier(intent) else ()
 
 
 @dataclass
@@ -133,10 +139,15 @@ class SimChain:
         return found
 
     def key_state(self, intent: Intent, *, at: Snapshot) -> Answer:
-        key = intent.intent_id.hex()
+        key, members = intent.intent_id.hex(), member_keys(intent)
 
         def ask(head: Block, final: Block, lies: bool) -> Answer:
             true = KEYS.get(final.keys.get(key, ""), Answer.ABSENT)
+            if members:
+                # The contract knows no carriers: it knows what they settle.
+                used = [member in final.keys for member in members]
+                true = Answer.REFUNDED if any(used) else Answer.ABSENT
+                true = Answer.FOUND if all(used) else true
             if not lies:
                 return true
             return Answer.ABSENT if true is Answer.FOUND else Answer.FOUND

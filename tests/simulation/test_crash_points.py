@@ -15,12 +15,20 @@ from dmm.settlement.lifecycle import LaneBounds
 observe.configure_logging("CRITICAL")
 
 
-def calm(kind: Kind, *, crash_at: frozenset[int] = frozenset(), intents: int = 1) -> World:
+def calm(
+    kind: Kind,
+    *,
+    crash_at: frozenset[int] = frozenset(),
+    intents: int = 1,
+    netted: bool = False,
+) -> World:
     """Return a run without chance, whose contract does not guard: the journal alone must do."""
-    return world_of(kind, intents=intents, crash_at=crash_at).run()
+    return world_of(kind, intents=intents, crash_at=crash_at, netted=netted).run()
 
 
-def world_of(kind: Kind, *, intents: int, crash_at: frozenset[int] = frozenset()) -> World:
+def world_of(
+    kind: Kind, *, intents: int, crash_at: frozenset[int] = frozenset(), netted: bool = False
+) -> World:
     # Far deadlines: a crash costs a lease, and two may cost a short-lived intent its life.
     return World(
         7,
@@ -31,6 +39,7 @@ def world_of(kind: Kind, *, intents: int, crash_at: frozenset[int] = frozenset()
         crash_at=crash_at,
         bounds=LaneBounds(),
         lifetime_s_min=300,
+        netted=netted,
     )
 
 
@@ -38,9 +47,9 @@ def ends(world: World) -> set[IntentState]:
     return {state for _, state in world.journal.intents()}
 
 
-def active_boundaries(kind: Kind, intents: int) -> int:
+def active_boundaries(kind: Kind, intents: int, *, netted: bool = False) -> int:
     """Return how many points lie before the last intent ended; later ones change nothing."""
-    world = world_of(kind, intents=intents)
+    world = world_of(kind, intents=intents, netted=netted)
     last = 0
     for _ in range(60):
         world.turn()
@@ -57,6 +66,17 @@ def test_a_crash_at_any_single_point_changes_nothing_about_the_end(kind: Kind) -
     for point in range(1, points + 1):
         world = calm(kind, intents=2, crash_at=frozenset({point}))
         assert ends(world) == {IntentState.FINAL}, f"{kind}: crash at {point}"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "ton"])
+def test_a_crash_at_any_point_of_a_net_pays_each_quote_in_it_once(kind: Kind) -> None:
+    points = active_boundaries(kind, 2, netted=True)
+    assert points > 60
+    for point in range(1, points + 1):
+        world = calm(kind, intents=2, crash_at=frozenset({point}), netted=True)
+        times = world.model.head.paid
+        paid = [times.get(member.hex(), 0) for member in world.plans]
+        assert paid == [1, 1], f"{kind}: crash at {point}"
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -138,6 +138,15 @@ def test_mutant_a_fee_is_raised_where_nothing_replaces() -> None:
     must_break(1, kind="solana", guard=False, driver=m.BumpsWhereNothingReplaces)
 
 
+@pytest.mark.parametrize("invariant", [41, 1])
+def test_mutant_a_quote_settles_beside_its_net(invariant: int) -> None:
+    must_break(invariant, guard=False, netted=True, driver=m.SettlesBesideItsNet)
+
+
+def test_mutant_a_net_is_given_up_in_flight() -> None:
+    must_break(41, guard=False, netted=True, driver=m.GivesUpANetInFlight)
+
+
 def test_mutant_no_bounds() -> None:
     must_break(43, journal=m.NoBounds)
 

@@ -11,13 +11,22 @@ import pytest
 from simulation.mutate import Change, changes
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULES = ("usecases/driver", "usecases/lanes", "settlement/lifecycle", "settlement/quorum")
+MODULES = (
+    "usecases/driver",
+    "usecases/lanes",
+    "settlement/carrier",
+    "settlement/lifecycle",
+    "settlement/quorum",
+)
 TESTS = (
     "tests/unit/usecases/test_driver.py",
     "tests/unit/usecases/test_driver_lanes.py",
+    "tests/unit/usecases/test_driver_carriers.py",
+    "tests/unit/rfq/test_netting_plan.py",
     "tests/unit/settlement/test_quorum.py",
     "tests/simulation/test_small_model.py",
     "tests/simulation/test_invariants.py",
+    "tests/simulation/test_outside_invariants.py",
     "tests/simulation/test_mutants.py",
 )
 KILLED_PERCENT_MIN = 95

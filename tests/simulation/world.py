@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from journal_memory import MemoryJournal
@@ -22,6 +22,7 @@ from dmm.ledger.account import AccountKind
 from dmm.ledger.journal import Posting
 from dmm.ports import SignedTx
 from dmm.settlement.batch import account, reserve
+from dmm.settlement.carrier import CARRIED_BY, TRADES, is_carrier
 from dmm.settlement.epoch import EpochPlan, Job
 from dmm.settlement.intent import Intent, IntentKind, Purpose
 from dmm.settlement.lifecycle import Fenced, LaneBounds
@@ -39,6 +40,7 @@ FUNDING = 1_000
 LEASE_S = 12
 FAULTY_TURNS = 60
 CALM_TURNS_MAX = 500
+NET_S_MAX = 160
 LIFETIME_S_MAX = 400
 """Longest time from an intent's plan to its deadline."""
 
@@ -106,7 +108,10 @@ class World(Checks):
         bounds: LaneBounds | None = None,
         finality: int | None = None,
         lifetime_s_min: int = 60,
+        netted: bool = False,
     ) -> None:
+        self.netted = netted
+        """A carrier settles all intents of an epoch at once, or they settle singly after it."""
         self.lifetime_s_min = lifetime_s_min
         self.rng = random.Random(seed)  # noqa: S311 - a seed must replay the run
         self.driver_type, self.chain_type = driver, chain
@@ -154,6 +159,23 @@ class World(Checks):
             inputs={},
         )
 
+    def _carried(self, epoch: int) -> tuple[Intent, ...]:
+        """Return a carrier and its members, which have longer than it has."""
+        members = [self._intent(epoch, ordinal) for ordinal in range(self.count)]
+        first, now_s = members[0], self.model.head.time_s
+        carrier = replace(
+            first,
+            kind=IntentKind.NET,
+            deadline_s=now_s + self.rng.randint(60, NET_S_MAX),
+            inputs={TRADES: [{"key": member.intent_id.hex()} for member in members]},
+        )
+        inputs: dict[str, Any] = {CARRIED_BY: carrier.intent_id.hex()}
+        later = [
+            replace(member, inputs=inputs, deadline_s=max(member.deadline_s, now_s + 2 * NET_S_MAX))
+            for member in members
+        ]
+        return (carrier, *later)
+
     def _fund(self) -> None:
         self.journal.post(
             [
@@ -179,10 +201,15 @@ class World(Checks):
         )
         if claim.plan_hash is not None:
             return
-        intents = tuple(self._intent(epoch, ordinal) for ordinal in range(self.count))
+        planned = (
+            self._carried(epoch)
+            if self.netted
+            else tuple(self._intent(epoch, ordinal) for ordinal in range(self.count))
+        )
+        intents = tuple(intent for intent in planned if not is_carrier(intent))
         self.journal.record_epoch(
             claim,
-            EpochPlan(intents=intents, postings=tuple(reserve(i, at_ns=0) for i in intents)),
+            EpochPlan(intents=planned, postings=tuple(reserve(i, at_ns=0) for i in intents)),
         )
         self.plans |= {intent.intent_id: intent for intent in intents}
 
@@ -208,7 +235,7 @@ class World(Checks):
             self.now_ns += LEASE_S * NS_PER_S
             self.model.mine()
             self.check_now()
-            for _ in self.plans:
+            for _ in self.journal.intents():
                 self.turn()
         self.check_end()
         return self

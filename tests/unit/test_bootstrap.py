@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dmm import bootstrap
+from dmm.bootstrap.jobs import JOBS
 from dmm.ports import Run
 from dmm.settings import Settings
 from dmm.settlement.epoch import Job, JobStatus
@@ -12,7 +13,7 @@ from dmm.units.time import Nanos
 
 def test_every_epoch_job_has_a_use_case_behind_it() -> None:
     # Governance is applied per order, not per epoch.
-    assert set(bootstrap._jobs()) == set(Job) - {Job.GOVERNANCE_APPLY}
+    assert set(JOBS) == set(Job) - {Job.GOVERNANCE_APPLY}
 
 
 def test_an_unknown_job_is_refused_with_the_known_ones() -> None:

@@ -31,6 +31,9 @@ FIT_TO_TICKS = 20
 FIT_TICKS_MAX = 10_000
 """Widest fit range."""
 
+LOG_MAX = 700.0
+"""Above it a rate is no double any more."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitRange:
@@ -66,10 +69,10 @@ DEFAULT_RANGE = FitRange()
 class ArrivalFit:
     """κ per tick and A per second over a fit range, never without their quality.
 
-    `kappa_low` and `kappa_high` are the block bootstrap's 95 % interval, infinite with one block;
-    `r_squared` is of ln λ on x; `a_bid_per_s` (trades that hit bids) and `a_ask_per_s` share κ;
-    `mle_per_tick` is 1/mean(depth) over all depths; `levels` counts distances with λ > 0, `depths`
-    the trades.
+    `kappa_low` and `kappa_high`, `a_low` and `a_high` are the block bootstrap's 95 % intervals,
+    boundless with one block; `r_squared` is of ln λ on x; `a_bid_per_s` (trades that hit bids) and
+    `a_ask_per_s` share κ; `mle_per_tick` is 1/mean(depth) over all depths; `levels` counts
+    distances with λ > 0, `depths` the trades.
     """
 
     fit_range: FitRange
@@ -83,6 +86,8 @@ class ArrivalFit:
     mle_per_tick: float
     levels: int
     depths: int
+    a_low: float = 0.0
+    a_high: float = math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,19 +127,16 @@ def fit_arrival(
     if levels < 2:
         return TooFew(depths=depths.depth_half_ticks.size, levels=levels)
     line = _line(x, np.log(rate_per_s))
-    low, high = _kappa_ci95(
-        depths,
-        x_half_ticks,
-        kappa=-line.slope,
-        rng=rng,
-        resamples=resamples,
-        block_ns=block_ns,
+    (low, high), (a_low, a_high) = _bounds95(
+        depths, x_half_ticks, line=line, rng=rng, resamples=resamples, block_ns=block_ns
     )
     return ArrivalFit(
         fit_range=fit_range,
         kappa_per_tick=-line.slope,
         kappa_low=low,
         kappa_high=high,
+        a_low=a_low,
+        a_high=a_high,
         a_per_s=math.exp(line.intercept),
         a_bid_per_s=_side_rate(depths, ~depths.is_buy, x_half_ticks, slope=line.slope),
         a_ask_per_s=_side_rate(depths, depths.is_buy, x_half_ticks, slope=line.slope),
@@ -210,16 +212,19 @@ def _side_rate(
     return math.exp(float(np.mean(rate - slope * x_half_ticks[:levels] / 2)))
 
 
-def _kappa_ci95(
+def _bounds95(
     depths: Depths,
     x_half_ticks: NDArray[np.int64],
     *,
-    kappa: float,
+    line: Line,
     rng: np.random.Generator,
     resamples: int,
     block_ns: int,
-) -> tuple[float, float]:
-    """Return bounds of κ from samples of whole blocks of time, drawn with replacement."""
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return bounds of κ and of A from samples of whole blocks, drawn with replacement.
+
+    Those of A are of ln A, in which the line is straight.
+    """
     if not 1 <= resamples <= RESAMPLES_MAX:
         raise ValueError(f"resamples must be 1 to {RESAMPLES_MAX}, got {resamples}")
     blocks = -(-depths.duration_ns // block_ns) if block_ns > 0 else 0
@@ -231,11 +236,36 @@ def _kappa_ci95(
     width = x_half_ticks.size + 1
     binned = np.bincount(block * width + reach, minlength=blocks * width).reshape(blocks, width)
     beyond = np.cumsum(binned[:, ::-1], axis=1)[:, ::-1][:, 1:]
-    kappas = np.empty(resamples)
+    counts = np.empty((resamples, x_half_ticks.size), dtype=np.int64)
     for draw in range(resamples):
         drawn = np.bincount(rng.integers(blocks, size=blocks), minlength=blocks)
-        kappas[draw] = _kappa_of_counts(drawn @ beyond, x_half_ticks)
-    return interval95(kappas[~np.isnan(kappas)], value=kappa, blocks=blocks)
+        counts[draw] = drawn @ beyond
+    slopes, intercepts = _lines_of_counts(counts, x_half_ticks / 2)
+    known = ~np.isnan(slopes)
+    low, high = interval95(-slopes[known], value=-line.slope, blocks=blocks)
+    to_rate = math.log(NS_PER_S / depths.duration_ns)
+    log_low, log_high = interval95(intercepts[known] + to_rate, value=line.intercept, blocks=blocks)
+    return (low, high), (math.exp(log_low), math.exp(log_high) if log_high < LOG_MAX else math.inf)
+
+
+def _lines_of_counts(
+    counts: NDArray[np.int64], x: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return slope and intercept of ln count on x for each row, over the distances it reached.
+
+    No number where a row reached fewer than two.
+    """
+    reached_at = counts > 0
+    levels = reached_at.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        y = np.where(reached_at, np.log(np.maximum(counts, 1)), 0.0)
+        x_mean = (reached_at @ x) / levels
+        y_mean = y.sum(axis=1) / levels
+        dx = np.where(reached_at, x - x_mean[:, None], 0.0)
+        slopes = (dx * y).sum(axis=1) / np.square(dx).sum(axis=1)
+        intercepts = y_mean - slopes * x_mean
+    slopes[levels < 2] = intercepts[levels < 2] = math.nan
+    return slopes, intercepts
 
 
 def _kappa_of_counts(counts: NDArray[np.int64], x_half_ticks: NDArray[np.int64]) -> float:

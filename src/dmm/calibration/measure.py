@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -29,7 +28,7 @@ from dmm.calibration.observation import (
     Reading,
     volume_base,
 )
-from dmm.calibration.volatility import ewma_sigma_bps, sigma_ticks
+from dmm.calibration.volatility import ewma_sigma_bps, sigma_interval, sigma_ticks
 from dmm.market.instrument import Instrument
 from dmm.units.errors import TapeFault
 from dmm.units.time import NS_PER_S
@@ -248,19 +247,8 @@ def _drift_ci95(stepped: Observation, rng: np.random.Generator) -> tuple[Interva
 def _sigma(stepped: Observation, rng: np.random.Generator) -> Interval:
     heard = ~stepped.silent
     changes = np.diff(stepped.mid_half_ticks)[heard] / 2
-    squares = np.square(changes - np.mean(changes))
-    # On a grid the same state may fill several seconds: the steps are the clock, one second each.
-    at_ns = np.arange(changes.size, dtype=np.int64) * NS_PER_S
-    variance = ratio_ci95(squares, np.ones(squares.size), at_ns, rng=rng)
-    value = sigma_ticks(stepped.mid_half_ticks, heard=heard)
-    if variance is None:
-        return Interval(value=value, low=0.0, high=math.inf, count=changes.size)
-    return Interval(
-        value=value,
-        low=math.sqrt(max(0.0, variance.low)),
-        high=math.sqrt(variance.high),
-        count=changes.size,
-    )
+    found = sigma_interval(changes, rng=rng)
+    return replace(found, value=sigma_ticks(stepped.mid_half_ticks, heard=heard))
 
 
 def _buy_share(seen: Observation, rng: np.random.Generator) -> Interval | None:

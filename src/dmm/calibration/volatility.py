@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dmm.calibration.bootstrap import Interval, ratio_ci95
+from dmm.units.time import NS_PER_S
+
 EWMA_KEEP = 0.97
 """Weight of the past in the variance, per update."""
 
@@ -40,6 +43,35 @@ def sigma_ticks(
     changes = changes if heard is None else changes[heard]
     _require_changes(changes)
     return float(np.std(changes)) / 2
+
+
+def sigma_interval(changes_ticks: NDArray[np.float64], *, rng: np.random.Generator) -> Interval:
+    """Return σ of changes one second apart with its block-bootstrap interval, in ticks.
+
+    Parameters
+    ----------
+    changes_ticks : successive changes of the mid, at least one
+    rng : draws the blocks
+
+    Raises
+    ------
+    ValueError
+        Without a change there is no volatility.
+    """
+    _require_changes(changes_ticks)
+    squares = np.square(changes_ticks - np.mean(changes_ticks))
+    # The same state may fill several seconds: the steps are the clock, one second each.
+    at_ns = np.arange(changes_ticks.size, dtype=np.int64) * NS_PER_S
+    variance = ratio_ci95(squares, np.ones(squares.size), at_ns, rng=rng)
+    value = float(np.std(changes_ticks))
+    if variance is None:
+        return Interval(value=value, low=0.0, high=math.inf, count=changes_ticks.size)
+    return Interval(
+        value=value,
+        low=math.sqrt(max(0.0, variance.low)),
+        high=math.sqrt(variance.high),
+        count=changes_ticks.size,
+    )
 
 
 def ewma_variance(changes: NDArray[np.float64], *, start: float = 0.0) -> float:

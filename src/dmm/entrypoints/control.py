@@ -77,7 +77,7 @@ def run_resume(*, state: Path | None, as_json: bool) -> None:
     """Release the kill switch by an executed release order."""
     with running_desk(state) as desk:
         latch = control.resume(
-            store=desk.store, chain=desk.chain, clock=desk.clock, operator=operator()
+            store=desk.store, chain=desk.chain(), clock=desk.clock, operator=operator()
         )
     _print(latch, as_json=as_json)
 

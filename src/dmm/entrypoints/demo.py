@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -16,12 +17,14 @@ from rich.console import Console
 from dmm import observe
 from dmm.adapters.reports.session import SessionResult
 from dmm.adapters.reports.table import print_session
+from dmm.sandbox.chains import LOCAL_CHAINS, left_out_text, runnable
 from dmm.sandbox.conductor import Conductor
 from dmm.sandbox.demo_tape import inspect
 from dmm.sandbox.request import Request, resumed
 from dmm.sandbox.stack import Stack
 from dmm.sandbox.state import StateFolder
-from dmm.settings import PROJECT_ROOT
+from dmm.settings import PROJECT_ROOT, settings
+from dmm.units.errors import ServiceFault
 
 FOLDER = PROJECT_ROOT / ".dmm" / "demo"
 TABLE_WIDTH = 150
@@ -47,9 +50,13 @@ def run_demo(
         epochs=epochs,
         seed=seed,
         allow_gaps=allow_gaps,
+        chains=wanted_chains(),
     )
     if resume:
         request = resumed(request, folder.run)
+    chains, left_out = runnable(request.chains, PROJECT_ROOT)
+    if resume and left_out:
+        raise ServiceFault(f"the run cannot go on here: {left_out_text(left_out)}")
     with interruptible():
         played = inspect(request)
     say = Progress(started_s)
@@ -59,14 +66,20 @@ def run_demo(
             folder.prepare()
         else:
             folder.start_afresh()
-        request.save(folder.run)
-        with Stack(folder, say=say) as stack:
+        replace(request, chains=chains).save(folder.run)
+        with Stack(folder, say=say, chains=chains, left_out=left_out) as stack:
             conductor = Conductor(request=request, tape=played, stack=stack, say=say)
             result = conductor.conduct(started_s=started_s)
             _print(result, as_json=as_json)
             if keep:
                 _keep(stack)
     return 0 if result.is_sound else 1
+
+
+def wanted_chains() -> tuple[str, ...]:
+    """Return the chains the settings name, or every local one where they name none."""
+    config = settings()
+    return config.chains if "chains" in config.model_fields_set else LOCAL_CHAINS
 
 
 def _print(result: SessionResult, *, as_json: bool) -> None:

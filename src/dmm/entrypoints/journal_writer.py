@@ -6,15 +6,18 @@ import argparse
 import contextlib
 import signal
 import socket
+import threading
 from dataclasses import replace
 
 from dmm.adapters.journal.keeper import Keeper
 from dmm.adapters.postgres.store import PostgresStore
 from dmm.bootstrap import desk
 from dmm.entrypoints.faults import ends_on_fault
+from dmm.market.order import Fill
 from dmm.usecases.epoch_inputs import epoch_inputs
 from dmm.usecases.quote_live import Hedges
 from dmm.usecases.situation import EpochInputs
+from dmm.usecases.surroundings import SurroundingsWatch
 
 
 def main() -> None:
@@ -38,18 +41,29 @@ def keep(run_id: str, line: socket.socket) -> None:
         contextlib.closing(PostgresStore(url)) as switches,
         contextlib.closing(PostgresStore(url)) as reads,
     ):
-        hedges = Hedges(reads, run_id)
+        known = Hedges(reads, run_id)
+        guard = threading.Lock()  # each question has a thread; these two share a connection
 
         def inputs(epoch: int) -> EpochInputs:
             # Here hedges come when their job has booked them, which may be in any later epoch.
-            return replace(epoch_inputs(reads, run_id, epoch), hedges=hedges.new(epoch))
+            with guard:
+                return replace(epoch_inputs(reads, run_id, epoch), hedges=known.new(epoch))
 
+        def hedges(epoch: int) -> tuple[Fill, ...]:
+            with guard:
+                return known.new(epoch)
+
+        around = SurroundingsWatch(gas=wired.gas_meter, peg=wired.peg_source, clock=wired.clock)
         Keeper(
             line,
             store=writes,
             switches=switches,
             clock=wired.clock,
-            answers={"inputs": inputs, "hedges": hedges.new},
+            answers={
+                "inputs": inputs,
+                "hedges": hedges,
+                "surroundings": lambda _: around.look(),
+            },
         ).serve()
 
 

@@ -1,4 +1,9 @@
-"""The settler: a daemon that drives the outbox until it is told to stop."""
+"""The settler: a daemon that drives every chain's outbox until it is told to stop.
+
+Each chain has a thread of its own with its own connection to the journal, so that one that is down
+holds up nobody else. Between sweeps the thread brings the journal's copy of its chain up to date:
+the books follow the chain also while the scheduler is down.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +11,17 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 from dmm import observe
-from dmm.bootstrap import Desk, desk
+from dmm.bootstrap import Desk
 from dmm.entrypoints.faults import ends_on_fault
-from dmm.units.errors import OutcomeUnknown, Retryable
+from dmm.settings import Settings, settings
+from dmm.units.chain import HOME_CHAIN
+from dmm.units.errors import InvariantBroken, OutcomeUnknown, Retryable
+from dmm.units.time import NS_PER_S
 from dmm.usecases.dispatch import SweepCounts, sweep
+from dmm.usecases.follow import follow
 
 IDLE_S_MIN = 0.1
 """Pause after a sweep that found work."""
@@ -22,31 +32,51 @@ IDLE_S_MAX = 2.0
 FAULT_S_MAX = 30.0
 """Longest pause while database or chain cannot be reached."""
 
+FOLLOW_S = 2.0
+"""Least time between two looks at what became final."""
 
-def serve(desk: Desk, *, stop: threading.Event, owner: str) -> None:
-    """Sweep until `stop` is set; pauses grow while there is nothing to do or nothing answers.
+
+def serve(desk: Desk, *, stop: threading.Event, owner: str, chain: str = HOME_CHAIN) -> None:
+    """Sweep a chain until `stop` is set; pauses grow while nothing is to do or nothing answers.
 
     A sweep in progress ends first: what it signed is stored, and the next start takes it up.
     """
-    idle_s = IDLE_S_MIN
+    idle_s, followed_at_ns = IDLE_S_MIN, 0
     while not stop.is_set():
         try:
             counts = sweep(
                 store=desk.store,
-                chain=desk.chain,
-                signer=desk.signer,
+                chain=desk.chain(chain),
+                signer=desk.signer(chain),
                 clock=desk.clock,
                 owner=owner,
                 wait_s_max=0.0,
                 lease_s=desk.settings.lease_s,
                 bounds=desk.lane_bounds,
             )
+            if desk.clock.now_ns() - followed_at_ns >= FOLLOW_S * NS_PER_S:
+                _follow(desk, chain)
+                followed_at_ns = desk.clock.now_ns()
         except (Retryable, OutcomeUnknown) as fault:
             idle_s = min(2 * idle_s, FAULT_S_MAX)
-            observe.service(name="settler", state="waiting", note=str(fault))
+            observe.service(name=f"settler {chain}", state="waiting", note=str(fault))
         else:
             idle_s = IDLE_S_MIN if _had_work(counts) else min(2 * idle_s, IDLE_S_MAX)
         stop.wait(idle_s)
+
+
+def _follow(desk: Desk, chain: str) -> None:
+    try:
+        follow(
+            store=desk.store,
+            log=desk.chain_log(chain),
+            clock=desk.clock,
+            depth_max=desk.settings.reorg_depth_max,
+        )
+    except InvariantBroken as fault:
+        # The kill switch is latched by now. What is signed already must still be followed to its
+        # end, and slots freed, so the sweeps go on.
+        observe.service(name=f"follower {chain}", state="broken", note=str(fault))
 
 
 def _had_work(counts: SweepCounts) -> bool:
@@ -62,17 +92,37 @@ def main() -> None:
 
 
 def run(stop: threading.Event) -> None:
-    """Serve with the desk that the environment describes."""
-    wired = desk()
-    if wired.settings.metrics_port:
-        observe.serve_metrics(wired.settings.metrics_port)
+    """Serve every chain that the environment enables; a fault of one ends all.
+
+    Raises
+    ------
+    Fault
+        What ended the first thread.
+    """
+    config = settings()
+    observe.configure_logging(config.log_level)
+    if config.metrics_port:
+        observe.serve_metrics(config.metrics_port)
     pid = os.getpid()
     observe.service(name="settler", state="started", pid=pid)
+    with ThreadPoolExecutor(max_workers=len(config.chains), thread_name_prefix="settler") as pool:
+        serving = [
+            pool.submit(_serve_one, config, chain, stop=stop, owner=f"settler-{pid}-{chain}")
+            for chain in config.chains
+        ]
+        ended, _ = wait(serving, return_when=FIRST_COMPLETED)
+        stop.set()
+    observe.service(name="settler", state="stopped", pid=pid)
+    for thread in (*ended, *serving):
+        thread.result()
+
+
+def _serve_one(config: Settings, chain: str, *, stop: threading.Event, owner: str) -> None:
+    desk = Desk(config)
     try:
-        serve(wired, stop=stop, owner=f"settler-{pid}")
+        serve(desk, stop=stop, owner=owner, chain=chain)
     finally:
-        wired.close()
-        observe.service(name="settler", state="stopped", pid=pid)
+        desk.close()
 
 
 def _on_signals(act: Callable[[], None]) -> None:

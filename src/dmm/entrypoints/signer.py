@@ -1,10 +1,11 @@
-"""A signer process: ``python -m dmm.entrypoints.signer settlement|quote``.
+"""A signer process: ``python -m dmm.entrypoints.signer settlement|quote[-CHAIN]``.
 
 The only processes that hold keys. Each listens on a unix socket that its own account alone can
 open, signs what its policy file allows and nothing while the kill switch holds, and remembers what
 it signed in a register of its own. While the desk is halted no quote is signed; what is owed is.
 The settlement signer takes intents and rebuilds the transaction itself; the quote signer's key has
-no settlement rights.
+no settlement rights. The policy names the chain; the key lies in a keystore, or with a remote
+signer that is asked for signatures and sees none of the requests it would not sign.
 """
 
 from __future__ import annotations
@@ -19,25 +20,25 @@ import typer
 
 from dmm import observe
 from dmm.adapters.clock import SystemClock
-from dmm.adapters.evm.codec import Book
-from dmm.adapters.evm.sign import Key, load_key, sign_quote, sign_settlement
-from dmm.adapters.signers.guard import check_burn, check_quote, check_settlement
+from dmm.adapters.signers.answers import QuoteSigner, SettlementSigner
+from dmm.adapters.signers.chain_signing import ChainSigning, SigningChain
+from dmm.adapters.signers.keystore import unlock
 from dmm.adapters.signers.latch import Latches
 from dmm.adapters.signers.policy import SignerPolicy, read_policy
-from dmm.adapters.signers.register import Entry, Register
+from dmm.adapters.signers.register import Register
+from dmm.adapters.signers.remote import RemoteMethod, Tls, Web3Signer
+from dmm.adapters.signers.seclusion import seclude
 from dmm.adapters.signers.server import SignerServer
-from dmm.adapters.signers.wire import request_from_json, signed_to_json
+from dmm.adapters.signers.witness import Witness
 from dmm.entrypoints.faults import exit_code, one_line
-from dmm.ports import Clock, ControlStore, Deployment
-from dmm.rfq.protocol import FirmQuote
-from dmm.settlement.intent import Purpose
-from dmm.units.errors import Fault, Permanent, UsageFault
-from dmm.units.ids import Json
-from dmm.units.time import NS_PER_S
+from dmm.entrypoints.signer_chains import signing_chain
+from dmm.ports import Clock, ControlStore
+from dmm.units.errors import Fault, UsageFault
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 REGISTER_FILE = "register.sqlite"
+WITNESS_FILE = "witness"
 
 
 class Role(StrEnum):
@@ -47,97 +48,20 @@ class Role(StrEnum):
     QUOTE = "quote"
 
 
-class SettlementSigner:
-    """Answers the driver: its address, and one signature per slot and bump."""
+def role_of(name: str, chain: str) -> Role:
+    """Return what a signer signs by its name, ``settlement`` or for example ``quote-solana``.
 
-    def __init__(
-        self, *, key: Key, policy: SignerPolicy, register: Register, latches: Latches, clock: Clock
-    ) -> None:
-        self._key, self._policy, self._register = key, policy, register
-        self._latches, self._clock = latches, clock
-        self._book = book_of(policy)
-
-    def answer(self, body: dict[str, Json]) -> Json:
-        """Answer one request; a `Fault` refuses."""
-        match body:
-            case {"op": "address", "chain": str(chain)}:
-                require_chain(chain, self._policy)
-                return self._key.address
-            case {"op": "sign", "request": request}:
-                return self._sign(request)
-            case _:
-                raise Permanent(f"a settlement signer knows no such request: {body.get('op')!r}")
-
-    def _sign(self, body: Json) -> Json:
-        request = request_from_json(body)
-        if request.purpose is Purpose.BURN:
-            check_burn(request, self._policy)
-        else:
-            self._latches.require_not_killed()
-            check_settlement(request, self._policy)
-        cap = self._policy.caps.get(request.intent.asset)
-        entry = Entry(
-            request=request,
-            key=self._key.address,
-            day_atoms_max=0 if cap is None else cap.day_atoms,
-            now_s=self._clock.now_ns() // NS_PER_S,
-        )
-        signed = self._register.sign_once(
-            entry, lambda: sign_settlement(request, key=self._key, book=self._book)
-        )
-        observe.signed(
-            kind=f"{request.intent.kind}:{request.purpose}", subject=request.intent.intent_id.hex()
-        )
-        return signed_to_json(signed)
-
-
-class QuoteSigner:
-    """Answers the RFQ desk: maker, signer, and signatures of firm quotes within its caps."""
-
-    def __init__(self, *, key: Key, policy: SignerPolicy, latches: Latches, clock: Clock) -> None:
-        self._key, self._policy, self._latches, self._clock = key, policy, latches, clock
-        self._book = book_of(policy)
-
-    def answer(self, body: dict[str, Json]) -> Json:
-        """Answer one request; a `Fault` refuses."""
-        match body:
-            case {"op": "maker", "chain": str(chain)}:
-                require_chain(chain, self._policy)
-                return self._policy.maker
-            case {"op": "signer", "chain": str(chain)}:
-                require_chain(chain, self._policy)
-                return self._key.address
-            case {"op": "sign_quote", "quote": dict(quote)}:
-                return self._sign(quote)
-            case _:
-                raise Permanent(f"a quote signer knows no such request: {body.get('op')!r}")
-
-    def _sign(self, body: dict[str, Json]) -> Json:
-        try:
-            quote = FirmQuote.from_json(body)
-        except TypeError as error:
-            raise Permanent(f"unreadable quote: {error}") from error
-        self._latches.require_not_halted()
-        now_s = self._clock.now_ns() // NS_PER_S
-        check_quote(quote, self._policy, signer=self._key.address, now_s=now_s)
-        signature = sign_quote(quote, key=self._key, book=self._book)
-        observe.signed(kind="firm_quote", subject=quote.quote_id.hex())
-        return signature.hex()
-
-
-def book_of(policy: SignerPolicy) -> Book:
-    """Return the deployments that a policy names."""
-    deployments = {
-        name: Deployment(chain=policy.chain, name=name, address=address, height=0)
-        for name, address in policy.contracts.items()
-    }
-    return Book(chain_id=policy.chain_id, deployments=deployments)
-
-
-def require_chain(chain: str, policy: SignerPolicy) -> None:
-    """Refuse a chain that this signer does not serve."""
-    if chain != policy.chain:
-        raise Permanent(f"chain {chain!r} is not allowed, only {policy.chain!r}")
+    Raises
+    ------
+    UsageFault
+        If there is no such role, or the name is of another chain than the policy.
+    """
+    role, _, named = name.partition("-")
+    if role not in list(Role):
+        raise UsageFault(f"a signer is for {' or '.join(Role)}, got {name!r}")
+    if named not in ("", chain):
+        raise UsageFault(f"signer {name} has a policy of chain {chain!r}: it is another's")
+    return Role(role)
 
 
 def latches_of(latch: Path | None, database_url_file: Path | None, clock: Clock) -> Latches:
@@ -155,6 +79,36 @@ def latches_of(latch: Path | None, database_url_file: Path | None, clock: Clock)
     return Latches(file=latch, store=store, clock=clock)
 
 
+def local_key(
+    chain: SigningChain, policy: SignerPolicy, keystore: Path | None, password_file: Path | None
+) -> ChainSigning:
+    """Return the signatures of the key in a keystore."""
+    if keystore is None or password_file is None:
+        raise UsageFault("a signer has a key: give --keystore and --password-file, or --remote-url")
+    return chain.make_key(unlock(keystore, password_file, curve=chain.curve), policy)
+
+
+def settlement_answer(
+    chain: ChainSigning,
+    policy: SignerPolicy,
+    *,
+    folder: Path,
+    witness: Path,
+    latches: Latches,
+    clock: Clock,
+) -> SettlementSigner:
+    """Return the settlement signer; `UsageFault` when nothing bounds all assets together."""
+    if policy.numeraire is None:
+        raise UsageFault("the policy has no [numeraire]: a settlement signer needs caps over all")
+    return SettlementSigner(
+        chain=chain,
+        policy=policy,
+        register=Register(folder / REGISTER_FILE, Witness(witness)),
+        latches=latches,
+        clock=clock,
+    )
+
+
 def serve(server: SignerServer) -> None:
     """Answer until SIGTERM or SIGINT."""
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -168,38 +122,82 @@ def serve(server: SignerServer) -> None:
 
 @app.command()
 def run(
-    role: Annotated[Role, typer.Argument(help="What this process signs.")],
+    name: Annotated[str, typer.Argument(help="settlement or quote, and -CHAIN if not evm.")],
     socket: Annotated[Path, typer.Option(help="Unix socket to listen on, mode 0600.")],
-    keystore: Annotated[Path, typer.Option(help="Encrypted key, version 3, mode 0600.")],
-    password_file: Annotated[Path, typer.Option(help="Its password, mode 0600.")],
-    policy: Annotated[Path, typer.Option(help="Allow-list and caps, TOML.")],
+    policy: Annotated[Path, typer.Option(help="Chain, allow-list and caps, TOML.")],
     folder: Annotated[Path, typer.Option(help="The register's folder, for this signer alone.")],
+    keystore: Annotated[
+        Path | None, typer.Option(help="Encrypted key, version 3, mode 0600.")
+    ] = None,
+    password_file: Annotated[Path | None, typer.Option(help="Its password, mode 0600.")] = None,
+    witness: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with the register's epoch, outside its backups; in FOLDER if unset."
+        ),
+    ] = None,
     latch: Annotated[
         Path | None, typer.Option(help="Nothing is signed while this file exists.")
     ] = None,
     database_url_file: Annotated[
         Path | None, typer.Option(help="File with the URL of the database with the kill switch.")
     ] = None,
+    remote_url: Annotated[
+        str | None, typer.Option(help="Web3Signer that holds the key, instead of a keystore.")
+    ] = None,
+    remote_address: Annotated[
+        str | None, typer.Option(help="Address whose key it is to use.")
+    ] = None,
+    remote_method: Annotated[
+        RemoteMethod, typer.Option(help="Whether it is shown transactions or data to sign.")
+    ] = RemoteMethod.TRANSACTION,
+    remote_authority: Annotated[
+        Path | None, typer.Option(help="Certificates to trust instead of the system's, PEM.")
+    ] = None,
+    remote_certificate: Annotated[
+        Path | None, typer.Option(help="Certificate to show it, PEM.")
+    ] = None,
+    remote_certificate_key: Annotated[
+        Path | None, typer.Option(help="That certificate's key, PEM, mode 0600.")
+    ] = None,
 ) -> None:
     """Hold one key and sign with it what the policy allows."""
     observe.configure_logging()
     try:
+        seclude()
         clock, rules = SystemClock(), read_policy(policy)
-        key = load_key(keystore, password_file)
+        role, chain = role_of(name, rules.chain), signing_chain(rules.chain)
+        if remote_url is None:
+            signing = local_key(chain, rules, keystore, password_file)
+        else:
+            if role is Role.QUOTE or keystore is not None:
+                raise UsageFault("--remote-url is for a settlement signer without a keystore")
+            if chain.remote_key is None or remote_address is None:
+                raise UsageFault("a remote signer serves chain 'evm' and needs --remote-address")
+            tls = Tls(
+                authority=remote_authority,
+                certificate=remote_certificate,
+                key=remote_certificate_key,
+            )
+            remote = Web3Signer(remote_url, tls=tls, clock=clock, method=remote_method)
+            signing = chain.remote_key(remote, remote_address, rules)
         latches = latches_of(latch, database_url_file, clock)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         match role:
             case Role.SETTLEMENT:
-                answer = SettlementSigner(
-                    key=key,
-                    policy=rules,
-                    register=Register(folder / REGISTER_FILE),
+                answer = settlement_answer(
+                    signing,
+                    rules,
+                    folder=folder,
+                    witness=witness or folder / WITNESS_FILE,
                     latches=latches,
                     clock=clock,
                 ).answer
             case Role.QUOTE:
-                answer = QuoteSigner(key=key, policy=rules, latches=latches, clock=clock).answer
-        observe.service(name=f"signer-{role}", state="healthy", note=key.address)
+                answer = QuoteSigner(
+                    chain=signing, policy=rules, latches=latches, clock=clock
+                ).answer
+        observe.service(name=f"signer-{name}", state="healthy", note=signing.address)
         serve(SignerServer(socket, answer))
         socket.unlink(missing_ok=True)
     except Fault as fault:

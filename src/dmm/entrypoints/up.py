@@ -9,16 +9,18 @@ import numpy as np
 
 from dmm import observe
 from dmm.adapters.postgres.roles import Role
-from dmm.bootstrap import CHAIN, Desk
-from dmm.entrypoints.demo import Progress, interruptible
+from dmm.bootstrap import Desk
+from dmm.entrypoints.demo import Progress, interruptible, wanted_chains
 from dmm.governance.policy import Policy
 from dmm.market.tape import DepthUpdate
+from dmm.sandbox.chains import runnable
 from dmm.sandbox.demo_program import demo_policy
 from dmm.sandbox.market import SimulatedMarket
 from dmm.sandbox.process import Child
 from dmm.sandbox.stack import Stack
 from dmm.sandbox.state import StateFolder
 from dmm.settings import PROJECT_ROOT
+from dmm.units.chain import HOME_CHAIN
 from dmm.units.errors import ServiceFault
 from dmm.usecases.control import record_genesis
 
@@ -27,16 +29,19 @@ WATCH_S = 0.5
 """How often the desk's own processes are looked at."""
 
 
-def run_up(*, state: Path | None, seed: int, prefect_port: int) -> int:
+def run_up(*, state: Path | None, seed: int, prefect_port: int, shadow: bool = False) -> int:
     """Start the desk and stay until SIGINT or SIGTERM; quotes are cancelled before all else."""
     observe.configure_logging("WARNING")
     folder = StateFolder((state or FOLDER).absolute())
     say = Progress(time.monotonic())
     with interruptible(), folder:
         folder.prepare()
-        say("DEMO: simulated market, local chain, test tokens, paper orders")
-        with Stack(folder, say=say, prefect_port=prefect_port) as stack:
-            watched = _start(stack, seed=seed)
+        say("DEMO: simulated market, local chains, test tokens, paper orders")
+        chains, left_out = runnable(wanted_chains(), PROJECT_ROOT)
+        with Stack(
+            folder, say=say, prefect_port=prefect_port, chains=chains, left_out=left_out
+        ) as stack:
+            watched = _start(stack, seed=seed, shadow=shadow)
             say(f"Prefect UI at {stack.prefect_url}, login {stack.prefect_login}")
             say("the desk is up; Ctrl-C cancels the quotes and stops everything")
             try:
@@ -46,7 +51,7 @@ def run_up(*, state: Path | None, seed: int, prefect_port: int) -> int:
     return 0
 
 
-def _start(stack: Stack, *, seed: int) -> list[Child]:
+def _start(stack: Stack, *, seed: int, shadow: bool) -> list[Child]:
     """Start what the desk consists of; the worker comes last and so is the first to stop."""
     market = SimulatedMarket(np.random.default_rng(seed), duration_s=None)
     snapshot = next(
@@ -54,12 +59,13 @@ def _start(stack: Stack, *, seed: int) -> list[Child]:
     )
     policy = demo_policy(market.instrument, snapshot)
     desk = stack.desk()
-    stack.chain(market.instrument, genesis_head=policy.policy_hash)
+    stack.deploy(market.instrument, genesis_head=policy.policy_hash)
     begin_policy(desk, policy)
+    worker = ["dmm.entrypoints.worker", "--seed", str(seed), *(["--shadow"] if shadow else [])]
     return [
         stack.serve(),
         stack.child("settler", ["dmm.entrypoints.settler"], role=Role.SETTLER),
-        stack.child("worker", ["dmm.entrypoints.worker", "--seed", str(seed)], role=Role.WORKER),
+        stack.child("worker", worker, role=Role.WORKER),
     ]
 
 
@@ -69,7 +75,7 @@ def begin_policy(desk: Desk, policy: Policy) -> None:
     Only an order executed on chain changes a policy, not another seed at the next start.
     """
     if desk.store.policy_head() is None:
-        record_genesis(store=desk.store, clock=desk.clock, chain=CHAIN, policy=policy)
+        record_genesis(store=desk.store, clock=desk.clock, chain=HOME_CHAIN, policy=policy)
 
 
 def _watch(children: list[Child]) -> None:

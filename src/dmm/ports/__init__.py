@@ -28,10 +28,11 @@ from dmm.ports.journal import Store, WorkerStore
 from dmm.ports.money import AdoptOnly, IntentStore, LedgerStore, RestoreStore
 from dmm.ports.retention import Archive, Archived, Pruning, RetentionStore
 from dmm.ports.signing import BuybackQuoter, QuoteSigner, SignedTx, Signer, SignRequest
-from dmm.ports.trading import EpochStore, QuoteStore, RfqStore, Run, RunStore
-from dmm.ports.world import Clock, Feed, Scheduler, Venue
+from dmm.ports.trading import SHADOW, EpochStore, QuoteStore, RfqStore, Run, RunStore
+from dmm.ports.world import Clock, Feed, GasMeter, PegSource, Scheduler, Venue
 
 __all__ = [
+    "SHADOW",
     "AdoptOnly",
     "Answer",
     "Archive",
@@ -51,12 +52,14 @@ __all__ = [
     "EpochStore",
     "ExecutedOrder",
     "Feed",
+    "GasMeter",
     "HaltLatch",
     "IntentStore",
     "IntentView",
     "Latch",
     "LedgerStore",
     "LiveControls",
+    "PegSource",
     "PolicyRecord",
     "Pruning",
     "QuoteSigner",

@@ -62,11 +62,14 @@ class SlotRules:
     replaces : two transactions in one slot exclude each other, so a fee may be raised in place
     burns : an unused slot holds later ones up, and can be used up by an empty transaction
     atomic : a transaction that succeeded has paid; without it only the replay key says so
+    nets_max : accepted quotes of one taker that one transaction may settle; below 2 there are no
+        nets on this chain
     """
 
     replaces: bool
     burns: bool
     atomic: bool
+    nets_max: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +95,7 @@ class TxView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenTransfer:
-    """A transfer of a known token, as the chain's own log has it; addresses are lower case."""
+    """A transfer of a known token, as the chain's own log has it; addresses by `address_key`."""
 
     chain: str
     height: int
@@ -178,14 +181,6 @@ class Chain(Protocol):
         Permanent
             If every node refused them as invalid.
         """
-        ...
-
-    def transfers(self, *, from_height: int, to_height: int) -> list[TokenTransfer]:
-        """Return the transfers of our tokens in a range of heights, both included."""
-        ...
-
-    def balance(self, *, holder: str, asset: str, height: int) -> Atoms:
-        """Return a holder's token balance at a height."""
         ...
 
     def executed_orders(self, *, from_sequence: int, at: Snapshot) -> list[ExecutedOrder]:

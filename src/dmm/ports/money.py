@@ -125,6 +125,10 @@ class IntentStore(Protocol):
         """Return intents with their state, of one run's epochs or of all."""
         ...
 
+    def intent_state(self, intent_id: Hash32) -> IntentState | None:
+        """Return an intent's state now; None when the journal does not know it."""
+        ...
+
     def final_transactions(self, chain: str) -> list[tuple[Intent, str, int]]:
         """Return (intent, tx id, height) of every intent final on a chain."""
         ...

@@ -22,6 +22,8 @@ class SignRequest:
         the block: wei per gas on EVM, millionths of a lamport per compute unit on Solana, nanoton
         per message on TON
     gas_max : units of work at the most: gas, compute units, messages
+    chain_time_s : time of the chain's head as the driver saw it, seconds since 1970 UTC, by which
+        the signer counts a day's caps; 0: by its own clock
     """
 
     intent: Intent
@@ -34,6 +36,7 @@ class SignRequest:
     purpose: Purpose = Purpose.PAY
     expires: int = 0
     anchor: str = ""
+    chain_time_s: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,10 +14,16 @@ from dmm.settlement.epoch import EpochClaim, EpochPlan, EpochRow, Job, JobStatus
 from dmm.units.ids import Hash32, Json
 from dmm.units.time import Nanos
 
+SHADOW = "shadow"
+"""The kind of a run that only watched."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One session of the desk. `kind` is ``demo`` or ``up``; `spec` says how to play it again."""
+    """One session of the desk. `kind` is ``demo``, ``up`` or ``shadow``.
+
+    `spec` says how to play it again. A shadow's fills are hypothetical: no job works on its run.
+    """
 
     run_id: str
     kind: str
@@ -46,7 +52,7 @@ class RunStore(Protocol):
         ...
 
     def latest_run(self) -> Run | None:
-        """Return the run started last."""
+        """Return the run started last, shadows apart: it is the one that jobs work on."""
         ...
 
     def runs(self, *, prefix: str = "", limit: int) -> list[Run]:
@@ -168,5 +174,5 @@ class RfqStore(Protocol):
     def rfq_issued(
         self, *, quote_ids: Sequence[Hash32], nonces: Sequence[tuple[str, int]] = ()
     ) -> list[RfqTrade]:
-        """Return those quotes that we issued, by their ids or by (maker in any case, nonce)."""
+        """Return those quotes that we issued, by their ids or by (maker, nonce)."""
         ...

@@ -104,6 +104,28 @@ class Venue(Protocol):
         ...
 
 
+class GasMeter(Protocol):
+    """What a chain's work costs at the moment."""
+
+    def gas_price(self) -> int:
+        """Return the price of a unit of work in the smallest coin; `Retryable` if unknown."""
+        ...
+
+
+class PegSource(Protocol):
+    """What a stable coin is worth, by a market that is not ours."""
+
+    def price_ppm(self) -> tuple[int, Nanos]:
+        """Return millionths of the reference currency per coin, and when that was the price.
+
+        Raises
+        ------
+        Retryable
+            If nobody gives a price.
+        """
+        ...
+
+
 class Scheduler(Protocol):
     """The clock of the epoch jobs."""
 

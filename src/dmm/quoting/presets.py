@@ -138,7 +138,9 @@ class _Terms:
 
 _TERMS: Final = {
     VenueKind.PAPER_CEX: _Terms(
-        gamma_nano_per_bp=200_000,
+        # Chosen on recordings, confirmed on others (docs/trading-quality.md): at a fifteenth of it
+        # inventory varies about twice as much for the same volume, and profit is no better.
+        gamma_nano_per_bp=3_000_000,
         kappa_nano_per_bp_min=1 * PER_BP_NANO,
         kappa_nano_per_bp_max=50 * PER_BP_NANO,
         gamma_calm_bps=BPS_ONE,
@@ -196,10 +198,11 @@ def preset_policy(
     when gas is dear). σ stays within 5 to 120 bps per √120 s. Limits are multiples of a typical
     displayed size, and where a float is given never above 4 % and 6 % of it; the drawdown that
     halts the desk is 2 % of the value of the hard limit. Near the soft limit both quotes shift by
-    up to 30 % (TON: 40 %) of the spread beyond β. On a central exchange γ is so small that the
-    half-spread is about 1/κ and a γ ladder would move nothing, and κ is at least 1 per bp, so that
-    the quote is never further than about 1 bp out: on a calm tape hardly a trade goes deeper. On
-    TON γ is halved while the inventory is balanced and doubled at the hard limit.
+    up to 30 % (TON: 40 %) of the spread beyond β. On a central exchange γ is 0.003 per bp: at σ of
+    1.3 bps over a second each quote held shifts both quotes by γσ²T, 0.6 bps, and its half widens
+    the half-spread; κ is at least 1 per bp, so that the rest of it is never more than about 1 bp:
+    on a calm tape hardly a trade goes deeper. There γ has no ladder; on TON it is halved while the
+    inventory is balanced and doubled at the hard limit.
 
     Parameters
     ----------

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from dmm.adapters.reports.html import write_report
 from dmm.adapters.reports.session import SessionResult
 from dmm.adapters.venues.paper import PaperVenue
-from dmm.bootstrap import CHAIN, Desk
+from dmm.bootstrap import Desk
 from dmm.ports import Run
 from dmm.quoting.decision import SliceSummary
+from dmm.sandbox.chains import LocalChain
 from dmm.sandbox.demo_governance import DemoGovernance
-from dmm.sandbox.demo_program import demo_policy, lp_shares
+from dmm.sandbox.demo_program import demo_policy, program_spec
 from dmm.sandbox.demo_takers import DemoTakers
 from dmm.sandbox.demo_tape import DemoTape
 from dmm.sandbox.evm.actors import Actors
@@ -23,6 +26,7 @@ from dmm.sandbox.stack import Stack
 from dmm.sandbox.summary import Audited, EpochLog, summarize
 from dmm.sandbox.timing import timed
 from dmm.settlement.epoch import Job
+from dmm.units.chain import HOME_CHAIN
 from dmm.units.errors import ServiceFault, UsageFault
 from dmm.units.ids import Json, content_id
 from dmm.units.time import NS_PER_S
@@ -67,7 +71,7 @@ class Conductor:
     say: Say
     timings: dict[str, float] = field(default_factory=dict)
     logs: dict[int, EpochLog] = field(default_factory=dict)
-    actors: Actors = field(init=False)
+    chains: dict[str, LocalChain] = field(init=False)
     _flows_s: float = 0.0
 
     def conduct(self, *, started_s: float) -> SessionResult:
@@ -89,7 +93,9 @@ class Conductor:
         with timed(self.timings, "drain_s"):
             self._drain(desk)
         with timed(self.timings, "audit_s"):
-            audited = audit_all(store=desk.store, log=desk.audit_log)
+            audits = {
+                name: audit_all(store=desk.store, log=desk.audit_log(name)) for name in self.chains
+            }
         desk.store.finish_run(run.run_id, finished_at_ns=desk.clock.now_ns())
         path = self.stack.folder / "reports" / f"{run.run_id[:12]}.html"
         self.timings |= self.stack.timings
@@ -101,13 +107,13 @@ class Conductor:
             events=self.tape.messages,
             logs=self.logs,
             audited=Audited(
-                difference_atoms=audited.difference,
-                checked_at_block={CHAIN: audited.checked_at_block},
+                differences={name: audit.difference for name, audit in audits.items()},
+                checked_at_block={n: audit.checked_at_block for n, audit in audits.items()},
             ),
             report=str(path),
             seconds=time.monotonic() - started_s,
             timings=self.timings,
-            warnings=self.tape.warnings,
+            warnings=(*self.tape.warnings, *self.stack.warnings),
             findings=self.tape.findings,
         )
         with timed(self.timings, "report_s"):
@@ -120,7 +126,7 @@ class Conductor:
         """Record the run and the policy it starts with, or find both as they were recorded."""
         instrument = self.tape.instrument
         policy = demo_policy(instrument, self.tape.snapshot)
-        self.actors = self.stack.chain(instrument, genesis_head=policy.policy_hash)
+        self.chains = self.stack.deploy(instrument, genesis_head=policy.policy_hash)
         run_id = content_id(
             "dmm/run/v1", self.tape.fingerprint, self.request.epochs, instrument.symbol
         ).hex()[:32]
@@ -135,7 +141,7 @@ class Conductor:
             "tape": list(self.request.tape),
             "fingerprint": self.tape.fingerprint.hex(),
             "seed": self.request.seed,
-            "lp_shares": lp_shares(desk.store.deployments(CHAIN)),
+            **program_spec(desk.store, desk.chains()),
         }
         run = desk.store.open_run(
             Run(
@@ -147,7 +153,7 @@ class Conductor:
                 started_at_ns=desk.clock.now_ns(),
             )
         )
-        record_genesis(store=desk.store, clock=desk.clock, chain=CHAIN, policy=policy)
+        record_genesis(store=desk.store, clock=desk.clock, chain=HOME_CHAIN, policy=policy)
         return run
 
     # -- play ---------------------------------------------------------------------------------
@@ -186,9 +192,9 @@ class Conductor:
             self.say(f"waited {waited_s:.1f} s for the scheduler")
         flows_began_s = time.monotonic()
         log = self.logs.setdefault(epoch, EpochLog())
-        takers = DemoTakers(desk=desk, actors=self.actors, seed=self.request.seed)
+        takers = DemoTakers(desk=desk, chains=self.chains, seed=self.request.seed)
         takers.trade(run, self.tape.instrument, epoch)
-        governance = DemoGovernance(desk=desk, actors=self.actors)
+        governance = DemoGovernance(desk=desk, actors=Actors.of(self.stack.folder / HOME_CHAIN))
         hinted = governance.announce() if epoch == GOVERNANCE_EPOCH else None
         for job in EPOCH_JOBS:
             self._run_flow(runner, log, job, run, epoch)
@@ -214,21 +220,31 @@ class Conductor:
             )
 
     def _drain(self, desk: Desk) -> None:
-        """Settle what the last epoch's dispatch left open."""
-        counts = sweep(
-            store=desk.store,
-            chain=desk.chain,
-            signer=desk.signer,
-            clock=desk.clock,
-            owner=desk.owner,
-            wait_s_max=DRAIN_S_MAX,
-        )
-        if counts.still_open:
+        """Settle what the last epoch's dispatch left open, on all chains at once."""
+        with ThreadPoolExecutor(max_workers=len(self.chains)) as threads:
+            left = threads.map(functools.partial(_still_open, desk), self.chains)
+            still_open = {
+                name: count for name, count in zip(self.chains, left, strict=True) if count
+            }
+        if still_open:
             _require_released(desk)
+            told = ", ".join(f"{count} on {name}" for name, count in still_open.items())
             raise ServiceFault(
-                f"{counts.still_open} settlements are not final after {DRAIN_S_MAX:.0f} s: look at "
-                "the chain's log, then continue with --resume"
+                f"settlements are not final after {DRAIN_S_MAX:.0f} s ({told}): look at the "
+                "chain's log, then continue with --resume"
             )
+
+
+def _still_open(desk: Desk, chain: str) -> int:
+    counts = sweep(
+        store=desk.store,
+        chain=desk.chain(chain),
+        signer=desk.signer(chain),
+        clock=desk.clock,
+        owner=f"{desk.owner}-{chain}",
+        wait_s_max=DRAIN_S_MAX,
+    )
+    return counts.still_open
 
 
 def _require_released(desk: Desk) -> None:

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 from dmm.adapters.evm.codec import Book
 from dmm.adapters.scheduler.prefect import PrefectScheduler
-from dmm.bootstrap import CHAIN, Desk
+from dmm.bootstrap import Desk
 from dmm.governance.proposal import FAMILY_POLICY, FAMILY_RELEASE
 from dmm.sandbox.evm.actors import Actors, execute_order
 from dmm.sandbox.evm.rpc import LocalRpc
+from dmm.units.chain import HOME_CHAIN
 from dmm.units.errors import ServiceFault
 from dmm.units.ids import canonical_json
 from dmm.units.time import NS_PER_S, Nanos
@@ -34,7 +35,7 @@ class Hint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoGovernance:
-    """Proposes, executes and announces on the local chain."""
+    """Proposes, executes and announces on the local home chain."""
 
     desk: Desk
     actors: Actors
@@ -45,12 +46,14 @@ class DemoGovernance:
         The event is a hint: whoever receives it reads the order from the finalized chain.
         """
         desk = self.desk
-        executed = desk.chain.executed_orders(from_sequence=1, at=desk.chain.snapshot())
+        executed = desk.chain().executed_orders(from_sequence=1, at=desk.chain().snapshot())
         policies = [order for order in executed if order.family == FAMILY_POLICY]
         sequence = policies[0].sequence if policies else self._propose()
         now_ns = desk.clock.now_ns()
         desk.scheduler.emit(
-            EVENT, resource=f"dmm.governance.{CHAIN}.{sequence}", payload={"sequence": sequence}
+            EVENT,
+            resource=f"dmm.governance.{HOME_CHAIN}.{sequence}",
+            payload={"sequence": sequence},
         )
         return Hint(sequence=sequence, announced_at_ns=now_ns)
 
@@ -106,7 +109,7 @@ class DemoGovernance:
         ServiceFault
             If the chain does not finalize it in time.
         """
-        chain, clock = self.desk.chain, self.desk.clock
+        chain, clock = self.desk.chain(), self.desk.clock
         deadline_ns = clock.now_ns() + int(FINAL_S_MAX * NS_PER_S)
         while clock.now_ns() < deadline_ns:
             if chain.executed_orders(from_sequence=sequence, at=chain.snapshot()):
@@ -121,7 +124,8 @@ class DemoGovernance:
 
     def _execute(self, family: str, body: bytes) -> int:
         config = self.desk.settings
-        book = Book(chain_id=config.evm_chain_id, deployments=self.desk.store.deployments(CHAIN))
+        deployments = self.desk.store.deployments(HOME_CHAIN)
+        book = Book(chain_id=config.evm_chain_id, deployments=deployments)
         sequence, _tx_id = execute_order(
             rpc=LocalRpc(config.evm_rpc_urls[0]),
             actors=self.actors,

@@ -1,12 +1,12 @@
-"""DEMO: how the outside market maker prices the desk's token."""
+"""DEMO: how the outside market maker prices the desk's token, on every local chain."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 
-from dmm.adapters.evm.codec import Book
 from dmm.rfq.protocol import FirmQuote
-from dmm.sandbox.evm.actors import Actors, sign_buyback_quote
+from dmm.sandbox.chains import LocalChain
 from dmm.sandbox.evm.deploy import DCT
 from dmm.sandbox.market_maker import Answer
 from dmm.units.amount import Atoms
@@ -21,27 +21,27 @@ DCT_PER_CASH = {
 """DEMO prices: whole DCT for one whole unit of cash. They mean nothing."""
 
 
-def demo_answer(actors: Actors, book: Book, *, cash_decimals: dict[str, int]) -> Answer:
-    """Return the maker's pricing: a fixed price, no quote for cash it does not know.
+def demo_answer(
+    chains: Mapping[str, LocalChain], decimals: Mapping[str, Mapping[str, int]]
+) -> Answer:
+    """Return the maker's pricing: a fixed price, no quote for a chain or cash it does not know.
 
     Parameters
     ----------
-    cash_decimals : decimals of the tokens on this chain, by symbol
+    decimals : of the tokens by chain and symbol
     """
 
     def answer(request: dict[str, object], cash: Atoms) -> tuple[FirmQuote, bytes] | None:
-        symbol = str(request["cash_asset"])
+        chain, symbol = str(request["chain"]), str(request["cash_asset"])
+        known = decimals.get(chain, {})
         price = DCT_PER_CASH.get(symbol)
-        if price is None or symbol not in cash_decimals or request["bought_asset"] != DCT.symbol:
+        if price is None or symbol not in known or request["bought_asset"] != DCT.symbol:
             return None
-        exact = price * cash * 10**DCT.decimals / 10 ** cash_decimals[symbol]
+        exact = price * cash * 10 ** known[DCT.symbol] / 10 ** known[symbol]
         bought = exact.numerator // exact.denominator
         if bought < 1:
             return None
-        return sign_buyback_quote(
-            actors=actors,
-            book=book,
-            chain=str(request["chain"]),
+        return chains[chain].sign_buyback_quote(
             taker=str(request["taker"]),
             cash_asset=symbol,
             cash_amount=cash,

@@ -1,13 +1,13 @@
-"""DEMO: the desk's programs on the local chain: who provides liquidity, and the budgets."""
+"""DEMO: the desk's programs on the local chains: who provides liquidity, and the budgets."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dmm.governance.policy import Policy
 from dmm.market.instrument import Instrument
 from dmm.market.tape import DepthUpdate
-from dmm.ports import Deployment
+from dmm.ports import Deployment, DeploymentStore
 from dmm.quoting.presets import paper_cex_policy, scale_of
 from dmm.sandbox.evm.deploy import DCT
 from dmm.units.ids import Json
@@ -37,7 +37,27 @@ def demo_policy(instrument: Instrument, snapshot: DepthUpdate) -> Policy:
     )
 
 
-def lp_shares(deployments: Mapping[str, Deployment]) -> dict[str, Json]:
-    """Return the liquidity providers' shares by address; none where no DEMO providers are known."""
-    known = [(deployments.get(f"actor:lp-{index}"), n) for index, n in enumerate(LP_SHARES)]
-    return {provider.address: shares for provider, shares in known if provider is not None}
+def program_spec(store: DeploymentStore, chains: Sequence[str]) -> dict[str, Json]:
+    """Return what a run's spec says of its chains: their names, and the LP shares on each."""
+    deployed = {name: store.deployments(name) for name in chains}
+    return {"chains": list(chains), "lp_shares": lp_shares(deployed)}
+
+
+def lp_shares(deployed: Mapping[str, Mapping[str, Deployment]]) -> dict[str, Json]:
+    """Return the liquidity providers' shares by chain and address; none where none are known.
+
+    Every provider is on one chain: they go round the chains in their order, so that with as many
+    providers as chains each chain pays one.
+
+    Parameters
+    ----------
+    deployed : by chain, in the order of the chains
+    """
+    tables: dict[str, dict[str, Json]] = {name: {} for name in deployed}
+    names = list(deployed)
+    for index, shares in enumerate(LP_SHARES):
+        home = names[index % len(names)]
+        provider = deployed[home].get(f"actor:lp-{index}")
+        if provider is not None:
+            tables[home][provider.address] = shares
+    return {name: dict(table) for name, table in tables.items()}

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from dmm.units.chain import HOME_CHAIN
 from dmm.units.errors import UsageFault
 
 REQUEST_FILE = "request.json"
@@ -13,12 +14,13 @@ REQUEST_FILE = "request.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A demo as asked for; paths are absolute."""
+    """A demo as asked for; paths are absolute. `chains` are those it was begun on."""
 
     tape: tuple[str, ...]
     epochs: int
     seed: int
     allow_gaps: bool
+    chains: tuple[str, ...] = (HOME_CHAIN,)
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -43,7 +45,8 @@ class Request:
         path = run_folder / REQUEST_FILE
         try:
             body = json.loads(path.read_text(encoding="utf-8"))
-            return replace(cls(**body), tape=tuple(body["tape"]))
+            recorded = cls(**body)
+            return replace(recorded, tape=tuple(recorded.tape), chains=tuple(recorded.chains))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError) as error:

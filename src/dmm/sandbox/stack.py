@@ -2,48 +2,41 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from dmm.adapters.evm.codec import Book
 from dmm.adapters.postgres.migrate import migrate
 from dmm.adapters.postgres.roles import Role, add_login
 from dmm.adapters.scheduler.prefect import PrefectScheduler
-from dmm.bootstrap import ARTEFACT_DIR, Desk
+from dmm.bootstrap import Desk
 from dmm.market.instrument import Instrument
 from dmm.ports import Deployment
+from dmm.sandbox.chains import LocalChain, left_out_text, open_chain
 from dmm.sandbox.demo_maker import demo_answer
-from dmm.sandbox.evm.actors import Actors
-from dmm.sandbox.evm.deploy import deploy
-from dmm.sandbox.evm.install import ensure_npm
-from dmm.sandbox.evm.node import EvmNode
-from dmm.sandbox.evm.signers import ROLES, signer_command
 from dmm.sandbox.journal import POSTGRES_FOLDER
 from dmm.sandbox.market_maker import MakerServer
 from dmm.sandbox.postgres import EmbeddedPostgres
 from dmm.sandbox.prefect import PrefectServer
 from dmm.sandbox.process import Child, free_port
 from dmm.sandbox.runner import FlowRunner
+from dmm.sandbox.signers import ROLES, signer_command
 from dmm.sandbox.state import StateFolder
 from dmm.sandbox.timing import timed
 from dmm.sandbox.wiring import Wiring
-from dmm.settings import PROJECT_ROOT
+from dmm.settings import PROJECT_ROOT, socket_of
+from dmm.units.chain import HOME_CHAIN, on_chain
 from dmm.units.errors import ServiceFault
 from dmm.units.ids import Hash32
 from dmm.usecases.audit import record_funding
 
-THREADS = 3
-"""Services that start at the same time."""
-
 FUNDING_S_MAX = 30.0
-BLOCK_MS = 50
-"""Time between blocks while something is under way: finality, 16 blocks, then takes 0.8 s."""
 SERVED_S_MAX = 60.0
 SIGNER_S_MAX = 20.0
 STARTED_S_MAX = 360.0
@@ -55,10 +48,10 @@ Say = Callable[[str], None]
 
 
 class Stack:
-    """Postgres, the local EVM chain with its signers, and Prefect with its flow processes.
+    """Postgres, the local chains with their signers, and Prefect with its flow processes.
 
-    Entering starts all three at once; `desk`, `chain` and `flows` wait for what they need, so that
-    a session begins on the database while Prefect is still coming up.
+    Entering starts all at once; `desk`, `deploy` and `flows` wait for what they need, so that a
+    session begins on the database while Prefect is still coming up.
     """
 
     def __init__(
@@ -68,28 +61,48 @@ class Stack:
         say: Say,
         prefect_port: int = 0,
         epoch_length_s: int = 60,
+        chains: Sequence[str] = (HOME_CHAIN,),
+        left_out: Mapping[str, str] | None = None,
     ) -> None:
+        """Describe the services; nothing starts yet.
+
+        Parameters
+        ----------
+        prefect_port : 0 picks a free one
+        chains : local chains to start, the home chain among them
+        left_out : chains that cannot run here, and why, to tell the user
+        """
         self.folder = state.run
         self.timings: dict[str, float] = {}
         self._say = say
         self._epoch_length_s = epoch_length_s
         self._stopping = ExitStack()
+        self._chains = {
+            name: open_chain(
+                name,
+                root=PROJECT_ROOT,
+                folder=self.folder / name,
+                cache_dir=state.root / "npm-cache",
+            )
+            for name in chains
+        }
         # These threads start children and must outlive them: see `dmm.sandbox.process`.
-        self._threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="stack")
-        self._npm_cache = state.root / "npm-cache"
+        self._threads = ThreadPoolExecutor(
+            max_workers=2 + len(self._chains), thread_name_prefix="stack"
+        )
         self._postgres = EmbeddedPostgres(self.folder / POSTGRES_FOLDER)
-        self._node = EvmNode(root=PROJECT_ROOT, folder=self.folder / "evm", tick_ms=BLOCK_MS)
         # Its port is chosen now, because others are told the address before it listens.
         self._prefect = PrefectServer(
             self.folder / "prefect",
             port=prefect_port or free_port(),
             ui_dir=state.root / "prefect-ui",
         )
+        self.warnings = [left_out_text({name: why}) for name, why in (left_out or {}).items()]
         self._started: dict[str, Future[None]] = {}
         self._guard = threading.Lock()
         self._logins: dict[Role, str] = {}
         self._desk: Desk | None = None
-        self._actors: Actors | None = None
+        self._is_deployed = False
         self._runner: FlowRunner | None = None
         self._maker_url = ""
 
@@ -97,12 +110,15 @@ class Stack:
 
     def __enter__(self) -> Self:
         """Begin to start everything; faults surface where a service is first needed."""
+        for warning in self.warnings:
+            self._say(warning)
         self._stopping.callback(self._threads.shutdown)
-        for name, start in (
-            ("postgres", self._start_postgres),
-            ("evm", self._start_node),
-            ("prefect", self._start_prefect),
-        ):
+        starts: dict[str, Callable[[], None]] = {
+            "postgres": self._start_postgres,
+            **{n: functools.partial(self._start_chain, c) for n, c in self._chains.items()},
+            "prefect": self._start_prefect,
+        }
+        for name, start in starts.items():
             self._started[name] = self._threads.submit(self._timed_start, name, start)
         return self
 
@@ -128,11 +144,10 @@ class Stack:
         self._postgres.start()
         migrate(self._postgres.url())
 
-    def _start_node(self) -> None:
-        ensure_npm(PROJECT_ROOT, cache_dir=self._npm_cache)
+    def _start_chain(self, chain: LocalChain) -> None:
         with self._guard:
-            self._stopping.callback(self._node.stop)
-        self._node.start()
+            self._stopping.callback(chain.stop)
+        chain.start()
 
     def _start_prefect(self) -> None:
         with self._guard:
@@ -164,77 +179,86 @@ class Stack:
         return self._prefect.auth
 
     def desk(self) -> Desk:
-        """Return the desk on the migrated database; its chain follows with `chain`."""
+        """Return the desk on the migrated database; its contracts follow with `deploy`."""
         if self._desk is None:
-            self._wait("postgres")
-            self._wait("evm")
+            for name in ("postgres", *self._chains):
+                self._wait(name)
             self._desk = Desk(self._wiring().settings())
             self._stopping.callback(self._desk.close)
         return self._desk
 
-    def chain(self, instrument: Instrument, *, genesis_head: Hash32) -> Actors:
-        """Return the chain's DEMO actors, with contracts deployed, vaults booked, signers up."""
-        if self._actors is not None:
-            return self._actors
+    def deploy(self, instrument: Instrument, *, genesis_head: Hash32) -> dict[str, LocalChain]:
+        """Return the chains by name, with contracts deployed, vaults booked and signers up."""
+        if self._is_deployed:
+            return self._chains
         desk = self.desk()
         with timed(self.timings, "start:contracts"):
-            actors = Actors.of(self._node.folder)
-            deployments = deploy(
-                node=self._node,
-                artefact_dir=ARTEFACT_DIR,
-                actors=actors,
-                position=instrument.position,
-                cash=instrument.cash,
-                genesis_head=genesis_head,
+            under_way = {
+                name: self._threads.submit(
+                    self._deploy_on, chain, desk, instrument, genesis_head=genesis_head
+                )
+                for name, chain in self._chains.items()
+            }
+            decimals = {name: made.result(STARTED_S_MAX) for name, made in under_way.items()}
+        maker = MakerServer(demo_answer(self._chains, decimals))
+        self._stopping.enter_context(maker)
+        self._maker_url = maker.url
+        self._is_deployed = True
+        self._wiring().save(self.folder)
+        return self._chains
+
+    def _deploy_on(
+        self, chain: LocalChain, desk: Desk, instrument: Instrument, *, genesis_head: Hash32
+    ) -> dict[str, int]:
+        """Deploy on a chain, book its vaults, start its signers; return decimals by token."""
+        with timed(self.timings, f"start:contracts:{chain.name}"):
+            deployments = chain.deploy(
+                position=instrument.position, cash=instrument.cash, genesis_head=genesis_head
             )
             desk.store.record_deployments(deployments)
             record_funding(
                 store=desk.store,
-                log=desk.chain_log,
+                log=desk.chain_log(chain.name),
                 clock=desk.clock,
                 height=max(deployed.height for deployed in deployments),
                 wait_s_max=FUNDING_S_MAX,
             )
-        with timed(self.timings, "start:signers"):
-            config = desk.settings
-            self._start_signers(actors, deployments)
-            book = Book(chain_id=config.evm_chain_id, deployments={d.name: d for d in deployments})
-            decimals = {
-                d.name.removeprefix("token:"): d.decimals
-                for d in deployments
-                if d.name.startswith("token:")
-            }
-            maker = MakerServer(demo_answer(actors, book, cash_decimals=decimals))
-            self._stopping.enter_context(maker)
-            self._maker_url = maker.url
-        self._actors = actors
-        self._wiring().save(self.folder)
-        return actors
+        with timed(self.timings, f"start:signers:{chain.name}"):
+            self._start_signers(chain, deployments)
+        return {
+            d.name.removeprefix("token:"): d.decimals
+            for d in deployments
+            if d.name.startswith("token:")
+        }
 
-    def _start_signers(self, actors: Actors, deployments: list[Deployment]) -> None:
-        sockets = {"settlement": self.settlement_socket, "quote": self.quote_socket}
+    def _start_signers(self, chain: LocalChain, deployments: list[Deployment]) -> None:
+        policy = chain.signer_policy({deployed.name: deployed for deployed in deployments})
         signers: list[tuple[Child, Path]] = []
         for role in ROLES:
+            home = {"settlement": self.settlement_socket, "quote": self.quote_socket}[role]
+            socket = socket_of(home, chain.name)
             # A socket that a killed signer left behind would look ready.
-            sockets[role].unlink(missing_ok=True)
+            socket.unlink(missing_ok=True)
             command = signer_command(
                 role,
-                folder=self.folder / "signers" / role,
-                socket=sockets[role],
-                actors=actors,
-                deployments=deployments,
+                folder=self.folder / "signers" / on_chain(role, chain.name),
+                socket=socket,
+                secret=chain.signer_secret(role),
+                policy=policy,
                 database_url=self._login(Role.SIGNER),
             )
+            name = on_chain(f"{role}-signer", chain.name)
             signer = Child(
-                name=f"{role}-signer",
+                name=name,
                 argv=command,
-                log_path=self.folder / f"{role}-signer.log",
+                log_path=self.folder / f"{name}.log",
                 env=self._plain_environment(),
                 cwd=PROJECT_ROOT,
             )
             signer.spawn()
-            self._stopping.callback(signer.stop)
-            signers.append((signer, sockets[role]))
+            with self._guard:
+                self._stopping.callback(signer.stop)
+            signers.append((signer, socket))
         for signer, socket in signers:
             signer.wait_until(socket.is_socket, timeout_s=SIGNER_S_MAX)
 
@@ -311,13 +335,13 @@ class Stack:
             database_url=self._postgres.url(),
             prefect_api_url=self._prefect.api_url,
             prefect_api_auth=self._prefect.auth,
-            evm_rpc_url=self._node.url,
             signer_socket=str(self.settlement_socket),
             quote_signer_socket=str(self.quote_socket),
             kill_socket=str(self.kill_socket),
             buyback_maker_url=self._maker_url,
             state_dir=str(self.folder),
             epoch_length_s=self._epoch_length_s,
+            chains={name: chain.settings() for name, chain in self._chains.items()},
         )
 
     def _plain_environment(self) -> dict[str, str]:

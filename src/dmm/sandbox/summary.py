@@ -11,10 +11,19 @@ from dmm.market.instrument import ContractKind, Instrument
 from dmm.market.order import Fill
 from dmm.ports import Run, Store
 from dmm.quoting.decision import SliceSummary
+from dmm.settlement.epoch import Job
 from dmm.settlement.intent import Intent, IntentKind, IntentState
 from dmm.units.amount import format_atoms
 from dmm.units.ids import Json
 from dmm.units.time import NS_PER_S
+from dmm.usecases.epoch import scope_of
+
+KINDS = {
+    "rewards": IntentKind.REWARD,
+    "buybacks": IntentKind.BUYBACK,
+    "quotes": IntentKind.QUOTE,
+}
+"""What the final settlements of a chain are counted by."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,10 +38,15 @@ class EpochLog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audited:
-    """The closing audit: unexplained atoms, and the height looked at by chain."""
+    """The closing audit: unexplained atoms and the height looked at, both by chain."""
 
-    difference_atoms: int
+    differences: dict[str, int]
     checked_at_block: dict[str, int]
+
+    @property
+    def difference_atoms(self) -> int:
+        """Return the unexplained atoms of all chains, without regard to their signs."""
+        return sum(map(abs, self.differences.values()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +82,7 @@ def summarize(
     fills = store.fills(run.run_id)
     curve = _Curve.of(instrument, fills, slices)
     settlements = summarize_settlements(store, run.run_id)
+    audits = _audits(store, run.run_id)
     decimals = instrument.cash.decimals
     quoted_fills = [fill for fill in fills if not fill.is_hedge]
     return SessionResult(
@@ -98,7 +113,15 @@ def summarize(
         final=settlements.final,
         failed=settlements.failed,
         settled=settlements.settled,
-        chain_counts=settlements.chain_counts,
+        chain_counts={
+            chain: {
+                **settlements.chain_counts.get(chain, _no_counts()),
+                "audited": audits[chain],
+                "difference": audited.differences[chain],
+                "checked_at_block": height,
+            }
+            for chain, height in audited.checked_at_block.items()
+        },
         difference_atoms=audited.difference_atoms,
         checked_at_block=audited.checked_at_block,
         pnl_quote=format_atoms(curve.pnl_atoms, decimals=decimals),
@@ -120,7 +143,7 @@ def summarize(
 def summarize_settlements(store: Store, run_id: str) -> Settlements:
     """Return what the run's intents came to."""
     intents = store.intents(run_id)
-    chains = sorted({intent.chain for intent, _ in intents}) or ["evm"]
+    chains = sorted({intent.chain for intent, _ in intents})
     settled: list[Settled] = []
     counts: dict[str, dict[str, Json]] = {}
     paid: Counter[tuple[str, str]] = Counter()
@@ -134,13 +157,15 @@ def summarize_settlements(store: Store, run_id: str) -> Settlements:
             decimals[intent.asset] = deployed[f"token:{intent.asset}"].decimals
             paid[intent.kind.value, intent.asset] += intent.amount
             settled.append(_settled(intent, tx_id, height, decimals[intent.asset]))
-        by_kind: dict[str, Json] = dict(Counter(intent.kind.value for intent, _, _ in final))
-        counts[chain] = {
+        counts[chain] = _no_counts() | {
             "planned": len(states),
             "final": sum(state is IntentState.FINAL for _, state in states),
             "failed": sum(state is IntentState.FAILED for _, state in states),
-            "by_kind": by_kind,
+            "settlements": len(final),
+            "by_kind": dict(Counter(intent.kind.value for intent, _, _ in final)),
         }
+        for name, counted in KINDS.items():
+            counts[chain][name] = sum(intent.kind is counted for intent, _, _ in final)
     text: dict[str, str] = {}
     for (kind, asset), amount in sorted(paid.items()):
         part = f"{format_atoms(amount, decimals=decimals[asset])} {asset}"
@@ -152,6 +177,23 @@ def summarize_settlements(store: Store, run_id: str) -> Settlements:
         failed=sum(state is IntentState.FAILED for _, state in intents),
         chain_counts=counts,
         paid=text,
+    )
+
+
+def _no_counts() -> dict[str, Json]:
+    numbers: dict[str, Json] = dict.fromkeys(
+        ("planned", "final", "failed", "settlements", *KINDS), 0
+    )
+    return numbers | {"by_kind": {}}
+
+
+def _audits(store: Store, run_id: str) -> Counter[str]:
+    """Count the audits that epochs recorded, by chain."""
+    prefix = scope_of(run_id, "")
+    return Counter(
+        claim.scope.removeprefix(prefix)
+        for claim in store.epoch_claims(run_id)
+        if claim.job is Job.SETTLEMENT_AUDIT and claim.plan_hash is not None
     )
 
 

@@ -4,54 +4,63 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
 from dmm.settings import Settings
 from dmm.units.errors import ServiceFault
+from dmm.units.ids import Json
 
 WIRING_FILE = "desk.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wiring:
-    """Addresses and secrets of a run; the file is readable by its owner alone."""
+    """Addresses and secrets of a run; the file is readable by its owner alone.
+
+    `chains` holds by chain the settings by which its node is reached.
+    """
 
     database_url: str
     prefect_api_url: str
     prefect_api_auth: str
-    evm_rpc_url: str
     signer_socket: str
     quote_signer_socket: str
     kill_socket: str
     buyback_maker_url: str
     state_dir: str
     epoch_length_s: int = 60
+    chains: dict[str, dict[str, Json]] = field(default_factory=dict)
 
     def settings(self) -> Settings:
         """Return the desk's settings for these services."""
+        nodes: dict[str, Any] = {}
+        for fields in self.chains.values():
+            nodes |= fields
+        if self.chains:
+            nodes["chains"] = tuple(self.chains)
         return Settings(
             database_url=SecretStr(self.database_url),
             prefect_api_url=self.prefect_api_url,
             prefect_api_auth=SecretStr(self.prefect_api_auth),
-            evm_rpc_urls=(self.evm_rpc_url,),
             signer_socket=Path(self.signer_socket),
             quote_signer_socket=Path(self.quote_signer_socket),
             kill_socket=Path(self.kill_socket),
             buyback_maker_url=self.buyback_maker_url,
             state_dir=Path(self.state_dir),
             epoch_length_s=self.epoch_length_s,
+            **nodes,
         )
 
     def environment(self) -> dict[str, str]:
         """Return the same settings as the environment of a child process."""
-        return {
+        named = {
             "DMM_DATABASE_URL": self.database_url,
             "DMM_PREFECT_API_URL": self.prefect_api_url,
             "DMM_PREFECT_API_AUTH": self.prefect_api_auth,
-            "DMM_EVM_RPC_URLS": json.dumps([self.evm_rpc_url]),
             "DMM_SIGNER_SOCKET": self.signer_socket,
             "DMM_QUOTE_SIGNER_SOCKET": self.quote_signer_socket,
             "DMM_KILL_SOCKET": self.kill_socket,
@@ -59,6 +68,13 @@ class Wiring:
             "DMM_STATE_DIR": self.state_dir,
             "DMM_EPOCH_LENGTH_S": str(self.epoch_length_s),
         }
+        if self.chains:
+            named["DMM_CHAINS"] = json.dumps(list(self.chains))
+        for fields in self.chains.values():
+            for name, value in fields.items():
+                text = value if isinstance(value, str) else json.dumps(value)
+                named[f"DMM_{name.upper()}"] = text
+        return named
 
     def save(self, run_folder: Path) -> None:
         """Write the file with mode 0600, whole or not at all."""

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from dmm.ledger.account import Account, AccountKind
 from dmm.ledger.journal import Posting
+from dmm.settlement.carrier import is_carrier
 from dmm.settlement.intent import Intent, IntentKind
 from dmm.units.amount import Atoms
 from dmm.units.errors import InvariantBroken
@@ -40,14 +41,21 @@ def reserve(intent: Intent, *, at_ns: int) -> Posting:
 
 
 def void(intent: Intent, *, at_ns: int) -> tuple[Posting, ...]:
-    """Give the reservation back, once the intent is proven dead."""
+    """Give the reservation back, once the intent is proven dead; a carrier has none."""
+    if is_carrier(intent):
+        return ()
     return (
         _move(intent, "void", debit=AccountKind.PENDING, credit=AccountKind.AVAILABLE, at_ns=at_ns),
     )
 
 
 def paid(intent: Intent, *, at_ns: int) -> tuple[Posting, ...]:
-    """Book an intent that was paid on the finalized chain, with what the vault got for it."""
+    """Book an intent that was paid on the finalized chain, with what the vault got for it.
+
+    A carrier books nothing: its members do.
+    """
+    if is_carrier(intent):
+        return ()
     out = _move(intent, "paid", debit=AccountKind.PENDING, credit=AccountKind.PAID, at_ns=at_ns)
     received = proceeds(intent)
     if received is None:
@@ -101,9 +109,12 @@ def proceeds(intent: Intent) -> tuple[str, Atoms] | None:
     """
     if intent.kind is not IntentKind.QUOTE:
         return None
-    quote = intent.inputs.get("quote")
+    quote, acceptance = intent.inputs.get("quote"), intent.inputs.get("acceptance")
     if isinstance(quote, dict):
         asset, amount = quote.get("taker_asset"), quote.get("taker_amount")
+        if isinstance(acceptance, dict):
+            # A taker may have taken a part.
+            amount = acceptance.get("amount")
         if isinstance(asset, str) and isinstance(amount, int) and amount > 0:
             return asset, Atoms(amount)
     raise InvariantBroken(
@@ -112,7 +123,12 @@ def proceeds(intent: Intent) -> tuple[str, Atoms] | None:
 
 
 def effect(intent: Intent) -> dict[VaultAsset, int]:
-    """Return what paying the intent changes in the vault's balances on chain, in atoms."""
+    """Return what paying the intent changes in the vault's balances on chain, in atoms.
+
+    Nothing for a carrier: what its transaction moves is what its members do.
+    """
+    if is_carrier(intent):
+        return {}
     change: dict[VaultAsset, int] = {(intent.vault, intent.asset): -intent.amount}
     received = proceeds(intent)
     if received is not None:

@@ -27,8 +27,9 @@ class BlockRef:
 class ChainEvent:
     """One log: `source` is the deployment that wrote it, ``settlement`` or ``token:USDT``.
 
-    `args` holds integers as integers, addresses in lower case with 0x, bytes as lower-case hex
-    without it. A token's ``Transfer`` has ``sender``, ``recipient`` and ``amount`` on every chain.
+    `args` holds integers as integers, addresses by `dmm.units.chain.address_key`, bytes as
+    lower-case hex without 0x. A token's ``Transfer`` has ``sender``, ``recipient`` and ``amount``
+    on every chain.
     """
 
     chain: str
@@ -60,7 +61,7 @@ def legs_of(event: ChainEvent, vaults: dict[str, str]) -> list[Leg]:
 
     Parameters
     ----------
-    vaults : ledger vaults by lower-case address
+    vaults : ledger vaults by `address_key`
     """
     if event.name != TRANSFER or not event.source.startswith(TOKEN_PREFIX):
         return []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from dmm.ledger.journal import Posting
@@ -104,7 +104,11 @@ class JobStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOutcome:
-    """What an epoch job did; `rows` counts by table, `note` says why there are none."""
+    """What an epoch job did; `rows` counts by table, `note` says why there are none.
+
+    `chains` tells of a job with a part on each chain what became of each part: its status, or why
+    it waits.
+    """
 
     job: Job
     scope: str
@@ -112,3 +116,4 @@ class JobOutcome:
     status: JobStatus
     rows: dict[str, int]
     note: str
+    chains: dict[str, str] = field(default_factory=dict)

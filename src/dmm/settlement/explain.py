@@ -8,14 +8,17 @@ What no event explains came unannounced or left without reason.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeAlias
 
 from dmm.settlement.batch import VaultAsset, effect
+from dmm.settlement.carrier import CARRIERS
 from dmm.settlement.chain_event import TOKEN_PREFIX, ChainEvent, legs_of
 from dmm.settlement.intent import Intent, IntentKind
-from dmm.units.ids import Hash32
+from dmm.units.amount import Atoms
+from dmm.units.chain import address_key
+from dmm.units.ids import Hash32, Json
 
 
 class Cause(StrEnum):
@@ -25,6 +28,8 @@ class Cause(StrEnum):
     """An intent of ours was paid."""
     DIRECT_FILL = "direct_fill"
     """A taker settled a quote of ours before its intent was planned: the quote is our word."""
+    PARTIAL = "partial"
+    """A taker settled another part of a quote than was planned: what it moved beyond the plan."""
     CLAWBACK = "clawback"
     """Governance took back what the distributor held."""
     DONATION = "donation"
@@ -52,8 +57,7 @@ class Known:
     """What the journal knows that may explain an event.
 
     `intents` are all that may be paid. `quotes` is by quote id what settling each issued quote is,
-    planned or not. `vaults` and `distributor` are addresses in lower case, `vaults` with ledger
-    names.
+    planned or not. `vaults` is by `address_key` and gives ledger names.
     """
 
     vaults: Mapping[str, str]
@@ -91,17 +95,17 @@ class Explainer:
 
     def __init__(self, known: Known) -> None:
         self._vaults = dict(known.vaults)
-        self._distributor = known.distributor.lower()
+        self._distributor = address_key(known.distributor)
         self._funding_height = known.funding_height
         intents = list(known.intents)
-        self._planned = {intent.intent_id for intent in intents}
+        self._planned = {intent.intent_id: intent for intent in intents}
         self._by_key = {
             intent.intent_id.hex(): intent
             for intent in intents
-            if intent.kind is not IntentKind.QUOTE
+            if intent.kind not in (IntentKind.QUOTE, *CARRIERS)
         }
         self._quotes = dict(known.quotes)
-        self._by_nonce = {(q.scope.lower(), q.ordinal): q for q in self._quotes.values()}
+        self._by_nonce = {(address_key(q.scope), q.ordinal): q for q in self._quotes.values()}
 
     def explain(self, events: Sequence[ChainEvent]) -> list[Finding]:
         """Return what each transaction above the funding did, in the chain's order.
@@ -119,10 +123,16 @@ class Explainer:
     def _transaction(self, events: Sequence[ChainEvent]) -> list[Finding]:
         left = _net(events, self._vaults)
         found: list[Finding] = []
+        partial: dict[VaultAsset, int] = {}
         for event in events:
             for cause, act, changes in self._acts(event, events):
                 left = _minus(left, changes)
-                found.append(_finding(event, cause, changes, act))
+                if cause is Cause.PARTIAL:
+                    partial = _sum(partial, changes)
+                else:
+                    found.append(_finding(event, cause, changes, act))
+        if partial:
+            found.append(_finding(events[0], Cause.PARTIAL, partial, None))
         return _with_rest(found, left, events[0])
 
     def _acts(self, event: ChainEvent, events: Sequence[ChainEvent]) -> list[_Act]:
@@ -145,7 +155,7 @@ class Explainer:
             return Cause.UNKNOWN_KEY, None, {}
         if event.name == "Paid":
             same = (event.text("to"), event.number("amount")) == (
-                intent.recipient.lower(),
+                address_key(intent.recipient),
                 intent.amount,
             )
         else:
@@ -158,9 +168,9 @@ class Explainer:
             return []
         quote = self._quotes.get(event.text("quoteId"))
         named = (maker, event.number("nonce"))
-        if quote is None or (quote.scope.lower(), quote.ordinal) != named:
+        if quote is None or (address_key(quote.scope), quote.ordinal) != named:
             return [(Cause.UNKNOWN_QUOTE, None, {})]
-        return [self._settled(quote)]
+        return self._settled(quote, amount=event.number("amount"))
 
     def _statement(self, event: ChainEvent) -> list[_Act]:
         maker = event.text("maker")
@@ -169,12 +179,19 @@ class Explainer:
         found: list[_Act] = []
         for nonce in statement_nonces(event):
             quote = self._by_nonce.get((maker, nonce))
-            found.append((Cause.UNKNOWN_QUOTE, None, {}) if quote is None else self._settled(quote))
+            found += [(Cause.UNKNOWN_QUOTE, None, {})] if quote is None else self._settled(quote)
         return found
 
-    def _settled(self, quote: Intent) -> _Act:
-        cause = Cause.INTENT if quote.intent_id in self._planned else Cause.DIRECT_FILL
-        return cause, quote, effect(quote)
+    def _settled(self, quote: Intent, *, amount: int | None = None) -> list[_Act]:
+        """Explain a settled quote, by the part that was filled; None: as it was accepted."""
+        planned = self._planned.get(quote.intent_id)
+        act = quote if amount is None else part_of(quote, amount)
+        if planned is None:
+            return [(Cause.DIRECT_FILL, act, effect(act))]
+        if amount is None or effect(act) == effect(planned):
+            return [(Cause.INTENT, planned, effect(planned))]
+        beyond = _minus(effect(act), effect(planned))
+        return [(Cause.INTENT, planned, effect(planned)), (Cause.PARTIAL, None, beyond)]
 
     def _clawback(self, event: ChainEvent, events: Sequence[ChainEvent]) -> dict[VaultAsset, int]:
         """Return the transfer that a claw-back made into a vault of ours, if it went to one."""
@@ -190,6 +207,24 @@ class Explainer:
                 asset = other.source.removeprefix(TOKEN_PREFIX)
                 return {(vault, asset): event.number("amount")}
         return {}
+
+
+def part_of(quote: Intent, amount: int) -> Intent:
+    """Return what filling a part of a quote is.
+
+    Parameters
+    ----------
+    quote : what settling the whole of it is
+    amount : filled, atoms of the taker's asset, > 0
+    """
+    terms = quote.inputs.get("quote")
+    whole = terms.get("taker_amount") if isinstance(terms, dict) else None
+    given = terms.get("maker_amount") if isinstance(terms, dict) else None
+    if not isinstance(whole, int) or not isinstance(given, int) or amount == whole:
+        return quote
+    # Rounded down as the contract does, in favour of who gives it.
+    inputs: dict[str, Json] = {**quote.inputs, "acceptance": {"amount": amount}}
+    return replace(quote, amount=Atoms(given * amount // whole), inputs=inputs)
 
 
 def statement_nonces(event: ChainEvent) -> list[int]:
@@ -227,6 +262,10 @@ def _minus(
 ) -> dict[VaultAsset, int]:
     keys = sorted({*net, *changes})
     return {k: left for k in keys if (left := net.get(k, 0) - changes.get(k, 0))}
+
+
+def _sum(one: Mapping[VaultAsset, int], two: Mapping[VaultAsset, int]) -> dict[VaultAsset, int]:
+    return _minus(one, {key: -change for key, change in two.items()})
 
 
 def _with_rest(

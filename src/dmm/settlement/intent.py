@@ -19,6 +19,10 @@ class IntentKind(StrEnum):
     """Take a maker's signed quote with treasury money, then burn: Treasury.buyback."""
     QUOTE = "quote"
     """Settle an accepted firm quote of ours: Settlement.fill."""
+    NET = "net"
+    """Settle several accepted quotes of one taker at once: Settlement.net; see `carrier`."""
+    STATEMENT = "statement"
+    """The same by what both parties signed about the batch: Settlement.settleStatement."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +30,11 @@ class Intent:
     """One act on chain. The identity says what it is for; the content says how.
 
     Identity: kind, chain, contract, vault, scope, epoch, ordinal. For `QUOTE` scope is the maker's
-    address and ordinal the quote's nonce. `vault` is the ledger vault that pays. `amount` is what
-    leaves the vault, in atoms of `asset` (a symbol the deployment knows). `deadline_s` is in chain
-    time, enforced by the contract. `inputs` holds whatever else the call needs, without floats.
+    address and ordinal the quote's nonce; for `NET` and `STATEMENT`, which pay nothing themselves,
+    scope names maker and taker and ordinal is the lowest of their quotes' nonces. `vault` is the
+    ledger vault that pays. `amount` is what leaves the vault, in atoms of `asset` (a symbol the
+    deployment knows). `deadline_s` is in chain time, enforced by the contract. `inputs` holds
+    whatever else the call needs, without floats.
     """
 
     kind: IntentKind

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from dmm.market.instrument import Side
 from dmm.units.amount import Atoms
+from dmm.units.chain import address_key
 from dmm.units.errors import InvariantBroken, UsageFault
 from dmm.units.time import NS_PER_MS
 
@@ -120,24 +121,38 @@ def split_budget(budget: Atoms, scores: Mapping[str, int]) -> dict[str, Atoms]:
     return {who: amount for who, amount in amounts.items() if amount > 0}
 
 
-def share_table(value: object) -> dict[str, int]:
-    """Read a table of LP shares: address → shares, integers > 0, addresses in lower case.
+def share_tables(value: object) -> dict[str, dict[str, int]]:
+    """Read the tables of LP shares: chain → address → shares, integers > 0.
+
+    Addresses are spelled by `address_key`.
 
     Raises
     ------
     UsageFault
-        If it is no such table, or names an address twice.
+        If they are no such tables, name an address of a chain twice, or too many of them.
     """
     if not isinstance(value, dict):
-        raise UsageFault(f"lp_shares must map addresses to integers, got {type(value).__name__}")
-    if len(value) > RECIPIENTS_MAX:
-        raise UsageFault(f"lp_shares names {len(value)} addresses, at most {RECIPIENTS_MAX}")
+        raise UsageFault(f"lp_shares must map chains to tables, got {type(value).__name__}")
+    tables = {str(chain): _share_table(str(chain), table) for chain, table in value.items()}
+    named = sum(map(len, tables.values()))
+    if named > RECIPIENTS_MAX:
+        raise UsageFault(f"lp_shares names {named} addresses, at most {RECIPIENTS_MAX}")
+    return tables
+
+
+def _share_table(chain: str, value: object) -> dict[str, int]:
+    if not isinstance(value, dict):
+        raise UsageFault(
+            f"lp_shares of {chain} must map addresses to integers, got {type(value).__name__}"
+        )
     table: dict[str, int] = {}
     for address, shares in value.items():
         if not isinstance(shares, int) or isinstance(shares, bool) or shares <= 0:
-            raise UsageFault(f"lp_shares of {address} must be an integer > 0, got {shares!r}")
-        key = str(address).lower()
+            raise UsageFault(
+                f"lp_shares of {address} on {chain} must be an integer > 0, got {shares!r}"
+            )
+        key = address_key(str(address))
         if key in table:
-            raise UsageFault(f"lp_shares names {key} twice")
+            raise UsageFault(f"lp_shares names {key} twice on {chain}")
         table[key] = shares
     return table

@@ -1,4 +1,7 @@
-"""Buyback: a share of realised profit takes a maker's firm quote and burns what it bought."""
+"""Buyback: a share of realised profit takes a maker's firm quote and burns what it bought.
+
+Each epoch buys on one chain; `dmm.usecases.buyback_turns` says on which.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,27 @@ from dmm.ledger.account import AccountKind
 from dmm.ports import BuybackQuoter, Chain, Clock, Store
 from dmm.rfq.protocol import FirmQuote
 from dmm.settlement.batch import account, reserve
-from dmm.settlement.epoch import EpochClaim, EpochPlan, EpochRow, Job, JobOutcome, RowTable
+from dmm.settlement.epoch import (
+    EpochClaim,
+    EpochPlan,
+    EpochRow,
+    Job,
+    JobOutcome,
+    RowTable,
+)
 from dmm.settlement.intent import Intent, IntentKind
 from dmm.treasury.budget import Allowance, Cap, allow
 from dmm.treasury.buyback import net_out, profit_share
+from dmm.units.chain import address_key, on_chain
 from dmm.units.errors import ServiceFault
 from dmm.units.ids import content_id
 from dmm.usecases.epoch import policy_in_force, run_job, scope_of, waiting
 
 VAULT = "treasury"
-"""The ledger vault and the contract that pay."""
+"""The vault and the contract that pay; see `on_chain` for the vault's name in the ledger."""
 
 BOUGHT_ASSET = "DCT"
+PROGRAM = "buyback"
 
 NONCE_BYTES = 6
 """Length of a buyback's nonce at the maker: derived from the epoch, so asking again is the same."""
@@ -35,9 +47,9 @@ def settle_buyback(
     epoch: int,
     cash_asset: str,
     intent_deadline_s: int,
-    program: str = "buyback",
+    program: str = PROGRAM,
 ) -> JobOutcome:
-    """Plan an epoch's buyback: one firm quote, taken with treasury cash, bought tokens burnt.
+    """Plan an epoch's buyback on one chain: one firm quote, taken with cash, bought tokens burnt.
 
     The quote is recorded with the plan in one transaction: a re-run returns that plan and asks
     nobody again.
@@ -55,12 +67,14 @@ def settle_buyback(
     Retryable
         If the maker cannot be reached.
     """
+    subject = on_chain(program, chain.name)
+    vault = on_chain(VAULT, chain.name)
     summary = store.slice(run_id, epoch)
     if summary is None:
         return waiting(
             run_id=run_id,
             job=Job.BUYBACK_SETTLEMENT,
-            subject=program,
+            subject=subject,
             epoch=epoch,
             note=f"epoch {epoch} has no closed slice yet",
         )
@@ -74,10 +88,10 @@ def settle_buyback(
                 share_bps=policy.buyback_share_bps,
             ),
             policy_max=policy.buyback_budget_atoms_max,
-            available=store.balance(account(VAULT, cash_asset, AccountKind.AVAILABLE)),
+            available=store.balance(account(vault, cash_asset, AccountKind.AVAILABLE)),
         )
         if allowance.amount == 0:
-            return EpochPlan(note=_nothing_to_spend(allowance, cash_asset))
+            return EpochPlan(note=_nothing_to_spend(allowance, no_cash_note(vault, cash_asset)))
         treasury = _address(store, chain)
         deadline_s = claim.opened_chain_s + intent_deadline_s
         answer = quoter.quote(
@@ -110,10 +124,15 @@ def settle_buyback(
         clock=clock,
         run_id=run_id,
         job=Job.BUYBACK_SETTLEMENT,
-        subject=program,
+        subject=subject,
         epoch=epoch,
         plan=plan,
     )
+
+
+def no_cash_note(vault: str, cash_asset: str) -> str:
+    """Return the note of a plan that found no cash, by which a turn is passed on."""
+    return f"no buyback: {vault} has no {cash_asset} available"
 
 
 def buyback_nonce(*, run_id: str, program: str, epoch: int) -> int:
@@ -134,7 +153,7 @@ def check_terms(
     """
     terms: tuple[tuple[str, object, object], ...] = (
         ("chain", quote.chain, chain),
-        ("taker", quote.taker.lower(), taker.lower()),
+        ("taker", address_key(quote.taker), address_key(taker)),
         ("taker_asset", quote.taker_asset, cash_asset),
         ("maker_asset", quote.maker_asset, BOUGHT_ASSET),
         ("taker_amount", quote.taker_amount, cash_amount),
@@ -156,7 +175,7 @@ def plan_buyback(
         kind=IntentKind.BUYBACK,
         chain=quote.chain,
         contract="treasury",
-        vault=VAULT,
+        vault=on_chain(VAULT, quote.chain),
         scope=claim.scope,
         epoch=claim.epoch,
         ordinal=0,
@@ -190,12 +209,12 @@ def plan_buyback(
     )
 
 
-def _nothing_to_spend(allowance: Allowance, cash_asset: str) -> str:
+def _nothing_to_spend(allowance: Allowance, no_cash: str) -> str:
     match allowance.cap:
         case Cap.POLICY:
             return "no buyback: the policy's budget is 0"
         case Cap.CASH:
-            return f"no buyback: {VAULT} has no {cash_asset} available"
+            return no_cash
         case Cap.NOTHING:
             return "no buyback: the epoch realised no profit to share"
         case never:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from dmm import observe
 from dmm.ports import Answer, SlotState, Snapshot, TxView
 from dmm.settlement.batch import paid, void
+from dmm.settlement.carrier import carrier_of, is_carrier
 from dmm.settlement.intent import Attempt, Claimed, IntentState, Purpose, Slot
 from dmm.settlement.lifecycle import GENERATION_MAX, Death, judge_death
 from dmm.units.errors import InvariantBroken, OutcomeUnknown, Permanent, Retryable
@@ -84,7 +85,7 @@ class Driver(Lanes):
             return self._finish_paid(claimed, views, at)
         if self._mode() is Mode.ADOPT_ONLY or key is Answer.PENDING:
             return Step.WAITED
-        if key is Answer.REFUNDED:
+        if key is Answer.REFUNDED and not self._is_carrying(claimed):
             return self._finish_dead(claimed, at, "the contract closed the key by a refund")
         if self.chain.slot_rules.atomic and self._ours(views) and not self._is_stale(claimed, at):
             # A paid intent whose key is unset: the nodes contradict themselves.
@@ -96,6 +97,8 @@ class Driver(Lanes):
         match self._death(claimed, at):
             case Death.PROVEN:
                 return self._finish_dead(claimed, at, "the deadline passed with the key unset")
+            case Death.STALE if is_carrier(claimed.intent):
+                return self._finish_dead(claimed, at, "its deadline passed: its members tell")
             case Death.STALE:
                 return self._quarantine(claimed, "its deadline is too long ago to prove anything")
             case Death.NOT_YET:
@@ -119,6 +122,23 @@ class Driver(Lanes):
             if attempt.purpose is Purpose.PAY and _is_final(view) and view.succeeded
         ]
 
+    def _is_carrying(self, claimed: Claimed) -> bool:
+        """Tell whether a carrier's bytes are out: a member settled otherwise does not stop them."""
+        return is_carrier(claimed.intent) and claimed.slot is not None
+
+    def _is_carried(self, claimed: Claimed) -> bool:
+        """Tell whether the intent's carrier may still land; then nothing else pays it."""
+        carrier_id = carrier_of(claimed.intent)
+        if carrier_id is None:
+            return False
+        state = self.store.intent_state(carrier_id)
+        if state is None:
+            raise InvariantBroken(
+                f"intent {claimed.intent.intent_id.hex()} waits for carrier {carrier_id.hex()}, "
+                "which the journal does not know"
+            )
+        return state not in (IntentState.FAILED, IntentState.CANCELLED)
+
     def _death(self, claimed: Claimed, at: Snapshot) -> Death:
         return judge_death(
             deadline_s=claimed.intent.deadline_s, finalized_time_s=at.finalized_time_s
@@ -133,6 +153,9 @@ class Driver(Lanes):
         """End as paid: by our transaction, or adopted when the key was used by another."""
         ours = self._ours(views)
         tx_id, height = (ours[0][0], ours[0][1].height) if ours else (None, None)
+        if not self.chain.slot_rules.atomic:
+            # What paid came after our transaction; it had come by the block the key was read at.
+            height = None
         self.store.finish_final(
             claimed,
             tx_id=tx_id,
@@ -185,7 +208,12 @@ class Driver(Lanes):
     def _from_ready(self, claimed: Claimed, at: Snapshot) -> Step:
         if claimed.slot is not None:
             return self._use_slot(claimed, claimed.slot, at)
+        if is_carrier(claimed.intent) and claimed.generation > 0:
+            # One slot a carrier: what did not land under it settles gross, while there is time.
+            return self._finish_dead(claimed, at, "its slot is retired with the keys unset")
         if self._is_too_late(claimed, at) or self._mode() is not Mode.LIVE:
+            return Step.WAITED
+        if self._is_carried(claimed):
             return Step.WAITED
         return self._open_slot(claimed, at)
 
@@ -202,7 +230,7 @@ class Driver(Lanes):
             return self._burn(claimed, slot)
         if self._is_too_late(claimed, at):
             return self._burn(claimed, slot) if self._is_in_the_way(slot) else Step.WAITED
-        return self._pay(claimed, slot, bump=0)
+        return self._pay(claimed, slot, bump=0, at=at)
 
     # -- bytes out --------------------------------------------------------------------------
 

@@ -2,32 +2,56 @@
 
 Canonical JSON lines (sorted keys, no spaces, integers only). The first line is the ``header``, then
 come ``intent``, ``quote``, ``finding``, ``posting`` and ``balance`` lines in this order, and an
-``end`` line with the count and the SHA-256 of all lines before it, newlines included.
+``end`` line with the count and the SHA-256 of all lines before it, newlines included. A signed
+export's end line holds ``signer`` and ``signature`` besides: over `SIGNED`, then that digest.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from typing import Protocol
 
 from dmm.ports import Books, Deployment, IntentView, Store
+from dmm.settlement.batch import effect
+from dmm.settlement.carrier import is_carrier
 from dmm.settlement.chain_event import TOKEN_PREFIX
 from dmm.settlement.explain import Cause
+from dmm.units.chain import on_chain
 from dmm.units.ids import Hash32, Json, canonical_json
 from dmm.usecases.audit import Audited
-from dmm.usecases.follow import FUNDING
+from dmm.usecases.follow import FUNDING, VAULT_PREFIX
 
 FORMAT = "dmm/audit-export/1"
+SIGNED = FORMAT.encode() + b"\n"
+"""What stands before the digest in the signed message."""
+
 CONTRACTS = ("settlement", "treasury", "distributor", "governor")
 
 
-def export_lines(*, store: Store, audited: Audited, chain_id: int) -> Iterator[bytes]:
+class ExportKey(Protocol):
+    """The auditor's key."""
+
+    @property
+    def public(self) -> bytes:
+        """Return the public key."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature of a message."""
+        ...
+
+
+def export_lines(
+    *, store: Store, audited: Audited, chain_id: int, key: ExportKey | None = None
+) -> Iterator[bytes]:
     """Yield the export's lines, each with its newline.
 
     Parameters
     ----------
     audited : an audit with the books it was made from: the export tells of the same instant
     chain_id : what the chain's nodes answer
+    key : signs the whole; None leaves it unsigned
     """
     digest, count = hashlib.sha256(), 0
     for body in _bodies(store, audited, chain_id):
@@ -35,14 +59,23 @@ def export_lines(*, store: Store, audited: Audited, chain_id: int) -> Iterator[b
         digest.update(line)
         count += 1
         yield line
-    yield canonical_json({"type": "end", "lines": count, "sha256": digest.hexdigest()}) + b"\n"
+    end: dict[str, Json] = {"type": "end", "lines": count, "sha256": digest.hexdigest()}
+    if key is not None:
+        end["signer"] = key.public.hex()
+        end["signature"] = key.sign(SIGNED + digest.digest()).hex()
+    yield canonical_json(end) + b"\n"
 
 
 def _bodies(store: Store, audited: Audited, chain_id: int) -> Iterator[dict[str, Json]]:
     yield _header(audited, chain_id)
     attempts = _attempts(audited.books)
     for view in audited.books.intents:
-        yield _intent(view, audited.result.paid, attempts.get(view.intent.intent_id, []))
+        yield _intent(
+            view,
+            audited.result.paid,
+            attempts.get(view.intent.intent_id, []),
+            at_height=audited.result.checked_at_block,
+        )
     yield from _quotes(store, audited)
     for finding in audited.result.findings:
         if finding.cause not in (Cause.INTENT, Cause.DIRECT_FILL):
@@ -90,7 +123,10 @@ def _header(audited: Audited, chain_id: int) -> dict[str, Json]:
         "funding_height": -1 if funding is None else funding.height,
         "contracts": {name: deployed[name].address for name in CONTRACTS if name in deployed},
         "tokens": _by_prefix(deployed, TOKEN_PREFIX),
-        "vaults": _by_prefix(deployed, "vault:"),
+        "vaults": {
+            on_chain(vault, result.chain): address
+            for vault, address in _by_prefix(deployed, VAULT_PREFIX).items()
+        },
     }
 
 
@@ -119,10 +155,17 @@ def _attempts(books: Books) -> dict[Hash32, list[Json]]:
 
 
 def _intent(
-    view: IntentView, paid: dict[Hash32, tuple[str, int]], attempts: list[Json]
+    view: IntentView,
+    paid: dict[Hash32, tuple[str, int]],
+    attempts: list[Json],
+    *,
+    at_height: int,
 ) -> dict[str, Json]:
     intent = view.intent
     place = paid.get(intent.intent_id)
+    if is_carrier(intent) and view.final_tx_id and (view.closed_height or 0) <= at_height:
+        # No event names a carrier: its transaction is the one that settled its members.
+        place = (view.final_tx_id, view.closed_height or 0)
     return {
         "type": "intent",
         "intent_id": intent.intent_id.hex(),
@@ -169,5 +212,6 @@ def _quotes(store: Store, audited: Audited) -> Iterator[dict[str, Json]]:
             "vault": finding.act.vault,
             "quote": trade.quote.to_json(),
             "maker_signature": "0x" + trade.maker_signature.hex(),
+            "taken": effect(finding.act)[finding.act.vault, trade.quote.taker_asset],
             "paid": {"tx_id": finding.tx_id, "height": finding.height},
         }

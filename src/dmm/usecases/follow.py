@@ -21,6 +21,7 @@ from dmm.settlement.chain_event import BlockRef, ChainEvent
 from dmm.settlement.explain import Cause, Explainer, Finding, Known, statement_nonces
 from dmm.settlement.intent import Intent, IntentKind, IntentState
 from dmm.units.amount import Atoms
+from dmm.units.chain import address_key, on_chain
 from dmm.units.errors import InvariantBroken, Retryable, ServiceFault
 from dmm.units.ids import Hash32
 from dmm.units.time import NS_PER_S, Nanos
@@ -39,6 +40,7 @@ NONCES_MAX = 2**63
 
 NEVER_PAID = frozenset({IntentState.FAILED, IntentState.CANCELLED})
 FUNDING = "funding"
+VAULT_PREFIX = "vault:"
 OPERATOR = "chain_follower"
 
 
@@ -212,7 +214,7 @@ def quote_act(trade: RfqTrade) -> Intent:
         kind=IntentKind.QUOTE,
         chain=quote.chain,
         contract="settlement",
-        vault=VAULT,
+        vault=on_chain(VAULT, quote.chain),
         scope=quote.maker,
         epoch=trade.epoch,
         ordinal=quote.nonce,
@@ -232,23 +234,27 @@ def postings_of(finding: Finding, *, chain: str, time_s: dict[int, int]) -> list
             return [reserve(finding.act, at_ns=at_ns), *paid(finding.act, at_ns=at_ns)]
         case Cause.DONATION:
             return _inflow(finding, chain, AccountKind.SUSPENSE, at_ns)
-        case Cause.CLAWBACK:
+        case Cause.CLAWBACK | Cause.PARTIAL:
             return _inflow(finding, chain, AccountKind.AVAILABLE, at_ns)
         case _:
             return []
 
 
 def _inflow(finding: Finding, chain: str, kind: AccountKind, at_ns: Nanos) -> list[Posting]:
-    return [
-        Posting(
-            source_id=inflow_source(chain, finding, vault, asset),
-            debit=account(vault, asset, AccountKind.OUTSIDE),
-            credit=account(vault, asset, kind),
-            amount=Atoms(change),
-            posted_at_ns=at_ns,
+    postings = []
+    for (vault, asset), change in sorted(finding.changes.items()):
+        outside = account(vault, asset, AccountKind.OUTSIDE)
+        own = account(vault, asset, kind)
+        postings.append(
+            Posting(
+                source_id=inflow_source(chain, finding, vault, asset),
+                debit=outside if change > 0 else own,
+                credit=own if change > 0 else outside,
+                amount=Atoms(abs(change)),
+                posted_at_ns=at_ns,
+            )
         )
-        for (vault, asset), change in sorted(finding.changes.items())
-    ]
+    return postings
 
 
 def inflow_source(chain: str, finding: Finding, vault: str, asset: str) -> str:
@@ -258,15 +264,20 @@ def inflow_source(chain: str, finding: Finding, vault: str, asset: str) -> str:
 
 
 def vault_names(deployed: dict[str, Deployment]) -> dict[str, str]:
-    """Return ledger vaults by the lower-case address that holds their tokens.
+    """Return ledger vaults by the `address_key` of what holds their tokens.
 
     Raises
     ------
     ServiceFault
         If there are none, or two share an address.
     """
-    names = [name for name in deployed if name.startswith("vault:")]
-    vaults = {deployed[name].address.lower(): name.removeprefix("vault:") for name in names}
+    names = [name for name in deployed if name.startswith(VAULT_PREFIX)]
+    vaults = {
+        address_key(deployed[name].address): on_chain(
+            name.removeprefix(VAULT_PREFIX), deployed[name].chain
+        )
+        for name in names
+    }
     if not vaults or len(vaults) != len(names):
         raise ServiceFault(f"vaults must be deployed, each at an address of its own: {names}")
     return vaults

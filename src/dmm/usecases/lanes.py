@@ -7,7 +7,7 @@ not been adopted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 
 from dmm import observe
@@ -99,11 +99,11 @@ class Lanes:
             expires=offer.expires,
             anchor=offer.anchor,
         )
-        return self._pay(claimed, slot, bump=0)
+        return self._pay(claimed, slot, bump=0, at=at)
 
-    def _pay(self, claimed: Claimed, slot: Slot, *, bump: int) -> Step:
+    def _pay(self, claimed: Claimed, slot: Slot, *, bump: int, at: Snapshot | None = None) -> Step:
         try:
-            attempt = self._signed(claimed, slot, bump=bump, purpose=Purpose.PAY)
+            attempt = self._signed(claimed, slot, bump=bump, purpose=Purpose.PAY, at=at)
         except Permanent as fault:
             if not self._is_in_the_way(slot):
                 raise
@@ -118,7 +118,7 @@ class Lanes:
         if not self._is_bump_due(claimed) or not self.chain.slot_rules.replaces:
             return None
         if last.bump < BUMP_MAX and not self._is_too_late(claimed, at):
-            return self._pay(claimed, slot, bump=last.bump + 1)
+            return self._pay(claimed, slot, bump=last.bump + 1, at=at)
         # The fee is at its cap, or the payment would be refused: the rescue budget frees the lane.
         return self._burn(claimed, slot) if self._is_in_the_way(slot) else None
 
@@ -150,7 +150,13 @@ class Lanes:
     # -- signing and sending ----------------------------------------------------------------
 
     def _signed(
-        self, claimed: Claimed, slot: Slot, *, bump: int, purpose: Purpose
+        self,
+        claimed: Claimed,
+        slot: Slot,
+        *,
+        bump: int,
+        purpose: Purpose,
+        at: Snapshot | None = None,
     ) -> Attempt | None:
         request = self.chain.sign_request(
             claimed.intent,
@@ -163,6 +169,9 @@ class Lanes:
         )
         if not self._allows(purpose):
             return None
+        if at is not None:
+            # The signer counts a day's caps by the time of the chain it pays on.
+            request = replace(request, chain_time_s=at.head_time_s)
         signed = self.signer.sign(request)
         return Attempt(
             tx_id=signed.tx_id,

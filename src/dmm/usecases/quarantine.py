@@ -67,9 +67,20 @@ def read_release(body: bytes) -> IntentRelease | None:
 
 
 def release_quarantined(
-    *, store: Store, chain: Chain, clock: Clock, intent_id: Hash32, operator: str
+    *,
+    store: Store,
+    chain: Chain,
+    clock: Clock,
+    intent_id: Hash32,
+    operator: str,
+    home: Chain | None = None,
 ) -> IntentState:
     """End an intent's quarantine by an executed and unused order made for it.
+
+    Parameters
+    ----------
+    chain : of the intent
+    home : where governance executes its orders; the same chain when None
 
     Raises
     ------
@@ -82,7 +93,7 @@ def release_quarantined(
     """
     intent = _quarantined(store, chain.name, intent_id)
     at = chain.snapshot()
-    order, release = _order_for(chain, at, intent_id)
+    order, release = _order_for(home or chain, intent_id)
     if release.verdict is Verdict.REVERSED:
         raise UsageFault(f"intent {intent_id.hex()} was never booked as paid: order resume or dead")
     dead = release.verdict is Verdict.DEAD
@@ -113,11 +124,22 @@ def release_quarantined(
 
 
 def reverse_payment(
-    *, store: Store, chain: Chain, clock: Clock, intent_id: Hash32, operator: str
+    *,
+    store: Store,
+    chain: Chain,
+    clock: Clock,
+    intent_id: Hash32,
+    operator: str,
+    home: Chain | None = None,
 ) -> bool:
     """Undo a payment that was final and is on the finalized chain no more, by linked postings.
 
     The intent stays FINAL and nothing is overwritten. Again is a no-op: False.
+
+    Parameters
+    ----------
+    chain : of the intent
+    home : where governance executes its orders; the same chain when None
 
     Raises
     ------
@@ -132,7 +154,7 @@ def reverse_payment(
     if not found or found[0][1] is not IntentState.FINAL or found[0][0].chain != chain.name:
         raise UsageFault(f"intent {intent_id.hex()} is not FINAL on {chain.name}: nothing to undo")
     intent, at = found[0][0], chain.snapshot()
-    order, release = _order_for(chain, at, intent_id)
+    order, release = _order_for(home or chain, intent_id)
     if release.verdict is not Verdict.REVERSED:
         raise UsageFault(f"order {order.sequence} says {release.verdict}, not reversed")
     _require_unpaid(chain, intent, at)
@@ -162,15 +184,13 @@ def _quarantined(store: Store, chain: str, intent_id: Hash32) -> Intent:
     raise UsageFault(f"no intent {intent_id.hex()} on {chain}")
 
 
-def _order_for(
-    chain: Chain, at: Snapshot, intent_id: Hash32
-) -> tuple[ExecutedOrder, IntentRelease]:
-    orders = chain.executed_orders(from_sequence=1, at=at)[:ORDERS_MAX]
+def _order_for(home: Chain, intent_id: Hash32) -> tuple[ExecutedOrder, IntentRelease]:
+    orders = home.executed_orders(from_sequence=1, at=home.snapshot())[:ORDERS_MAX]
     why = broken_link(
         [Link(sequence=o.sequence, previous_head=o.previous_head, head=o.head) for o in orders]
     )
     if why is not None:
-        raise InvariantBroken(f"governance on {chain.name}: {why}")
+        raise InvariantBroken(f"governance on {home.name}: {why}")
     for order in reversed(orders):
         release = read_release(order.body) if order.family == FAMILY_RELEASE else None
         if release is not None and release.intent_id == intent_id:

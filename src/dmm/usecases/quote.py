@@ -31,6 +31,7 @@ from dmm.usecases.order_desk import OrderDesk
 from dmm.usecases.quote_journal import QuoteJournal
 from dmm.usecases.situation import EpochInputs, Moment, situation
 from dmm.usecases.slice_health import SliceHealth
+from dmm.usecases.surroundings import USUAL, Surroundings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +104,7 @@ class QuotingWorker:
         self._started_at_ns = Nanos(0)
         self._events = self._decisions = self._quotes = 0
         self._inputs: EpochInputs | None = None
+        self._surroundings = USUAL
 
     @property
     def killed(self) -> bool:
@@ -165,6 +167,10 @@ class QuotingWorker:
             If the fill is not a hedge.
         """
         self._session.book_hedge(fill)
+
+    def take_surroundings(self, surroundings: Surroundings) -> None:
+        """Let gas and peg bend every decision from now on; a play has none of it."""
+        self._surroundings = surroundings
 
     def end_epoch(self, at_ns: Nanos) -> SliceSummary:
         """Close the open epoch in the store and return its summary.
@@ -360,6 +366,7 @@ class QuotingWorker:
                 posture=self._posture,
                 signals=self._signals,
                 clock_offset_ns=0 if self._live is None else self._live.clock_offset_ns(),
+                surroundings=self._surroundings,
             ),
             inputs=self._epoch_inputs,
             instrument=self._instrument,

@@ -14,6 +14,7 @@ from dmm.units.ids import Hash32
 from dmm.units.time import NS_PER_S, Nanos
 from dmm.usecases.quote import QuotingWorker
 from dmm.usecases.situation import EpochInputs
+from dmm.usecases.surroundings import LOOK_NS, Surroundings
 
 TICK_S = 0.1
 """Longest wait for an event: a silent feed, a kill and the end are seen within one tick."""
@@ -80,8 +81,8 @@ class LiveLoop:
     of the kill line so far, are asked once for every event or tick.
 
     `inputs` says what holds in an epoch, `new_hedges` returns hedges the worker has not booked;
-    both return None while the answer is on its way. An epoch stays open until the inputs of the
-    next one are there.
+    `surroundings` how gas and peg stand; all return None while the answer is on its way. An epoch
+    stays open until the inputs of the next one are there.
     """
 
     worker: QuotingWorker
@@ -92,8 +93,10 @@ class LiveLoop:
     kills_heard: Callable[[], int]
     inputs: Callable[[int], EpochInputs | None]
     new_hedges: Callable[[int], tuple[Fill, ...] | None]
+    surroundings: Callable[[], Surroundings | None] = lambda: None
     epoch: int = 0
     _poll_at_ns: int = 0
+    _look_at_ns: int = 0
     _kills_obeyed: int = 0
     _following: EpochInputs | None = None
 
@@ -159,6 +162,8 @@ class LiveLoop:
             worker.begin_epoch(self.epoch, started_at_ns=ended_at_ns, inputs=following)
         if now_ns >= self._poll_at_ns:
             self._book_hedges(now_ns)
+        if now_ns >= self._look_at_ns:
+            self._look_around(now_ns)
 
     def _book_hedges(self, now_ns: Nanos) -> None:
         found = self.new_hedges(self.epoch)
@@ -167,6 +172,12 @@ class LiveLoop:
         self._poll_at_ns = now_ns + HEDGE_POLL_NS
         for fill in found:
             self.worker.book_hedge(fill)
+
+    def _look_around(self, now_ns: Nanos) -> None:
+        found = self.surroundings()
+        if found is not None:
+            self._look_at_ns = now_ns + LOOK_NS
+            self.worker.take_surroundings(found)
 
     def _boundary_ns(self) -> Nanos:
         return Nanos(self.started_at_ns + (self.epoch + 1) * self.epoch_length_ns)

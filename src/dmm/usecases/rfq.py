@@ -10,13 +10,14 @@ from typing import TypeAlias
 from dmm.ledger.account import AccountKind
 from dmm.market.instrument import Instrument, Side
 from dmm.ports import Chain, Clock, QuoteSigner, Store
-from dmm.rfq.netting import VAULT, plan_settlement
+from dmm.rfq.netting import VAULT, Netting, plan_settlement
 from dmm.rfq.pricing import FirmAmounts, firm_amounts, firm_price
 from dmm.rfq.protocol import Acceptance, FirmQuote, RfqTrade
 from dmm.risk.gate import RefusalReason, Refused
 from dmm.settlement.batch import account
 from dmm.settlement.epoch import EpochClaim, EpochPlan, Job, JobOutcome, RowTable
 from dmm.units.amount import Lots
+from dmm.units.chain import on_chain
 from dmm.units.errors import ServiceFault
 from dmm.usecases.epoch import policy_in_force, run_job
 from dmm.usecases.rfq_gate import (
@@ -25,6 +26,9 @@ from dmm.usecases.rfq_gate import (
     open_quotes,
     worker_state,
 )
+
+SUBJECT = "desk"
+"""The desk's own side in the scope of an epoch's settlement."""
 
 TTL_S_MAX = 60
 """Longest lifetime of a firm quote."""
@@ -41,6 +45,7 @@ class DeclineReason(StrEnum):
     """
 
     KILLED = "killed"
+    RESTORED = "restored"
     NO_FAIR_VALUE = "no_fair_value"
     TTL = "ttl"
     PRICE = "price"
@@ -99,6 +104,7 @@ def answer(
 
     Parameters
     ----------
+    chain : where the quote is to settle: it gives that chain's inventory, by that chain's time
     epoch : the epoch that is to settle the quote
     settle_window_s : chain seconds between the end of acceptance and the end of settlement, >= 0
 
@@ -112,6 +118,9 @@ def answer(
     latch = store.latch()
     if latch is not None and latch.killed:
         return Declined(reason=DeclineReason.KILLED)
+    if (adopting := store.adopt_only(chain.name)) is not None:
+        # The journal may have forgotten which nonces it gave out, and what is promised.
+        return Declined(reason=DeclineReason.RESTORED, detail=adopting.reason)
     policy = policy_in_force(store).policy
     worker = worker_state(store, run_id, policy)
     if worker is None:
@@ -122,7 +131,9 @@ def answer(
     if price <= 0:
         return Declined(reason=DeclineReason.PRICE)
     snapshot = chain.snapshot()
-    pending = open_quotes(store, run_id=run_id, epoch=epoch, at_s=snapshot.head_time_s)
+    pending = open_quotes(
+        store, run_id=run_id, epoch=epoch, chain=chain.name, at_s=snapshot.head_time_s
+    )
     verdict = judge_quote(
         store,
         taker_side=request.side,
@@ -137,9 +148,12 @@ def answer(
         return Declined(reason=verdict.reason, detail=verdict.detail)
     amounts = firm_amounts(instrument, taker_side=request.side, price=price, size=request.size)
     promised = sum(
-        quote.maker_amount for quote in pending if quote.maker_asset == amounts.maker_asset
+        quote.maker_amount
+        for quote in pending
+        if quote.chain == chain.name and quote.maker_asset == amounts.maker_asset
     )
-    available = store.balance(account(VAULT, amounts.maker_asset, AccountKind.AVAILABLE))
+    vault = on_chain(VAULT, chain.name)
+    available = store.balance(account(vault, amounts.maker_asset, AccountKind.AVAILABLE))
     if amounts.maker_amount > available - promised:
         return Declined(reason=DeclineReason.INVENTORY)
     expiry_s = snapshot.head_time_s + request.ttl_s
@@ -189,7 +203,7 @@ def accept(
     if trade.acceptance is not None:
         same = trade.acceptance == acceptance and trade.taker_signature == taker_signature
         return Accepted(trade=trade) if same else Declined(reason=DeclineReason.TERMS)
-    if acceptance.amount != trade.quote.taker_amount or not acceptance.recipient:
+    if not trade.quote.takes(acceptance.amount) or not acceptance.recipient:
         return Declined(reason=DeclineReason.TERMS)
     latch = store.latch()
     if latch is not None and latch.killed:
@@ -209,13 +223,16 @@ def accept(
 
 
 def settle_quotes(
-    *, store: Store, chain: Chain, clock: Clock, run_id: str, epoch: int, subject: str = "desk"
+    *, store: Store, chain: Chain, clock: Clock, run_id: str, epoch: int, subject: str = SUBJECT
 ) -> JobOutcome:
-    """Plan the settlement of every accepted quote that no earlier epoch planned.
+    """Plan the settlement of a chain's accepted quotes that no earlier epoch planned.
+
+    Where one transaction can settle several quotes of a taker, a net goes first; what it does not
+    settle in time, settles quote by quote.
 
     Parameters
     ----------
-    subject : the desk's own side in the epoch's scope
+    subject : the desk's own side in the epoch's scope, as on the home chain
     """
 
     def plan(claim: EpochClaim) -> EpochPlan:
@@ -227,9 +244,12 @@ def settle_quotes(
             trade
             for past in range(first, epoch + 1)
             for trade in store.rfq_trades(run_id, past)
-            if trade.acceptance is not None and trade.quote.quote_id.hex() not in planned
+            if trade.acceptance is not None
+            and trade.quote.chain == chain.name
+            and trade.quote.quote_id.hex() not in planned
         ]
-        return plan_settlement(claim=claim, trades=trades)
+        netting = Netting(quotes_max={chain.name: chain.slot_rules.nets_max})
+        return plan_settlement(claim=claim, trades=trades, netting=netting)
 
     return run_job(
         store=store,
@@ -237,7 +257,7 @@ def settle_quotes(
         clock=clock,
         run_id=run_id,
         job=Job.PMM_SETTLEMENT,
-        subject=subject,
+        subject=on_chain(subject, chain.name),
         epoch=epoch,
         plan=plan,
     )

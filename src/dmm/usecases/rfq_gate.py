@@ -29,6 +29,10 @@ SETTLE_EPOCHS_BACK_MAX = 8
 """Epochs a settlement looks back for quotes accepted after their own epoch was settled."""
 
 
+CHAIN_CLOCKS_APART_S_MAX = 120
+"""How far one chain's time may lie behind another's."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerState:
     """What the worker last saw and decided: its last closed slice and the last decision of it."""
@@ -134,15 +138,22 @@ def _desk_caps(
     )
 
 
-def open_quotes(store: Store, *, run_id: str, epoch: int, at_s: int) -> list[FirmQuote]:
-    """Return issued quotes that may still be taken or settled, and are not reserved for yet."""
+def open_quotes(store: Store, *, run_id: str, epoch: int, chain: str, at_s: int) -> list[FirmQuote]:
+    """Return issued quotes of every chain that may still be taken or settled, and are not planned.
+
+    Parameters
+    ----------
+    at_s : the time of `chain`; quotes on another are taken for open while its clock may be so far
+        behind
+    """
     planned = {row.body["quote_id"] for row in store.epoch_rows(run_id, RowTable.RFQ_SETTLEMENT)}
     found = []
     for past in range(max(0, epoch - SETTLE_EPOCHS_BACK_MAX), epoch + 1):
         for trade in store.rfq_trades(run_id, past):
             quote = trade.quote
             last_s = quote.expiry_s if trade.acceptance is None else quote.settle_by_s
-            if at_s <= last_s and quote.quote_id.hex() not in planned:
+            slack_s = 0 if quote.chain == chain else CHAIN_CLOCKS_APART_S_MAX
+            if at_s - slack_s <= last_s and quote.quote_id.hex() not in planned:
                 found.append(quote)
     return found
 

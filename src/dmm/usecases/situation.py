@@ -18,6 +18,7 @@ from dmm.risk.breaker import Posture
 from dmm.units.amount import HalfTicks, Lots
 from dmm.units.time import Nanos
 from dmm.usecases.order_desk import OrderDesk
+from dmm.usecases.surroundings import USUAL, Surroundings
 
 DEPTH_METHODS = frozenset({"depth", "blend"})
 """Fair values that read several levels of the book; the others spare the worker the walk."""
@@ -36,7 +37,8 @@ class EpochInputs:
 class Moment:
     """Where the worker stands; `mid` in half ticks is the last one known.
 
-    `clock_offset_ns` is the database's time less the host's, None while it is not measured.
+    `clock_offset_ns` is the database's time less the host's, None while it is not measured;
+    `surroundings` are gas and peg as last looked at.
     """
 
     run_id: str
@@ -49,6 +51,7 @@ class Moment:
     posture: Posture
     signals: tuple[str, ...]
     clock_offset_ns: int | None = 0
+    surroundings: Surroundings = USUAL
 
 
 def situation(
@@ -104,6 +107,8 @@ def situation(
         unknown_orders=own.unknown_orders,
         books_disagree=own.books_disagree,
         clock_offset_ns=moment.clock_offset_ns,
+        gas_ratio_bps=moment.surroundings.gas_ratio_bps,
+        depegged=moment.surroundings.depegged,
         rate_weight_left=own.rate_weight_left,
         depth_bid_microticks=bids.price_microticks,
         depth_bid_lots=Lots(bids.size),

@@ -12,7 +12,14 @@ from dmm.settlement.chain_event import TOKEN_PREFIX, BlockRef, ChainEvent, legs_
 from dmm.settlement.explain import Cause, Finding, paid_heights
 from dmm.settlement.intent import IntentState
 from dmm.settlement.reconcile import Flows, Leg, Line, reconcile
+from dmm.units.ids import Hash32
 from dmm.usecases.follow import explainer, inflow_source, vault_names
+
+_BY_FOLLOWER = frozenset({Cause.DIRECT_FILL, Cause.PARTIAL, Cause.CLAWBACK})
+"""What the follower books, not the driver."""
+
+REVERSED = ":reversed:"
+"""In the source of a posting that undoes another; the order that allows it follows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +75,12 @@ def _flow(
 ) -> _Flow:
     """Return what is executed at the block and not booked, and what is booked ahead of it.
 
-    Booked means: its own posting is in the ledger, whoever posted it.
+    Booked means: its own posting is in the ledger, whoever posted it. What was undone because the
+    chain took it back is neither; seen on chain again it is a difference, for a person to look at.
     """
     flow = _Flow()
     posted = {posting.source_id for posting in books.postings}
+    undone = _undone(posted)
     for finding in findings:
         if _is_bookable(finding) and not _is_posted(finding, chain, posted):
             _add(flow.behind, finding.changes)
@@ -79,27 +88,33 @@ def _flow(
     for view in books.intents:
         later = view.closed_height is not None and view.closed_height > at.height
         is_final = view.state is IntentState.FINAL and later
-        if is_final and view.intent.intent_id not in paid:
+        if is_final and view.intent.intent_id not in paid.keys() | undone:
             _add(flow.ahead, effect(view.intent))
     if books.followed_height > at.height:
         newer = store.final_events(
             chain, from_height=at.height + 1, to_height=books.followed_height
         )
         for finding in explainer(store, chain, deployed, newer).explain(newer):
-            by_follower = finding.cause in (Cause.DIRECT_FILL, Cause.CLAWBACK)
+            by_follower = finding.cause in _BY_FOLLOWER
             if by_follower and _is_posted(finding, chain, posted):
                 _add(flow.ahead, finding.changes)
     return flow
 
 
 def _is_bookable(finding: Finding) -> bool:
-    return finding.cause in (Cause.INTENT, Cause.DIRECT_FILL, Cause.CLAWBACK)
+    return finding.cause is Cause.INTENT or finding.cause in _BY_FOLLOWER
 
 
 def _is_posted(finding: Finding, chain: str, posted: set[str]) -> bool:
     if finding.act is not None:
         return f"{finding.act.intent_id.hex()}:paid" in posted
     return all(inflow_source(chain, finding, *key) in posted for key in finding.changes)
+
+
+def _undone(posted: set[str]) -> set[Hash32]:
+    """Return the intents whose payment was booked and reversed."""
+    paid = (source.partition(":paid" + REVERSED) for source in posted)
+    return {Hash32(bytes.fromhex(intent_id)) for intent_id, found, _ in paid if found}
 
 
 def _flows(flow: _Flow, findings: Sequence[Finding], key: VaultAsset) -> Flows:

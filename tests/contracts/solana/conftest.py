@@ -22,9 +22,9 @@ from solders.sysvar import INSTRUCTIONS
 from solders.transaction import VersionedTransaction
 from solders.transaction_metadata import FailedTransactionMetadata
 
-from dmm.sandbox.solana import signing
-from dmm.sandbox.solana.program import Abi, Event
-from dmm.sandbox.solana.signing import Terms
+from dmm.adapters.solana import terms as signing
+from dmm.adapters.solana.abi import Abi, Event
+from dmm.adapters.solana.terms import Terms
 
 ROOT = Path(__file__).resolve().parents[3]
 SOLANA = ROOT / "contracts" / "solana"

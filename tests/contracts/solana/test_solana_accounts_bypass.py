@@ -9,8 +9,8 @@ from solders.account import Account
 from solders.pubkey import Pubkey
 from solders.system_program import TransferParams, transfer
 
-from dmm.sandbox.solana import signing
-from dmm.sandbox.solana.program import discriminator
+from dmm.adapters.solana import terms as signing
+from dmm.adapters.solana.abi import discriminator
 
 SYSTEM = Pubkey.default()
 TOKEN = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")

@@ -17,13 +17,13 @@ from anchorpy.coder.accounts import AccountsCoder
 from anchorpy.coder.coder import Coder
 from anchorpy.error import ProgramError
 
-from dmm.sandbox.solana.program import discriminator
+from dmm.adapters.solana.abi import discriminator
 
 ROOT = Path(__file__).resolve().parents[3]
 SOLANA = ROOT / "contracts" / "solana"
 IDL = json.loads((SOLANA / "idl.json").read_text(encoding="utf-8"))
-NOTES = tomllib.loads((SOLANA / "interface-notes.toml").read_text(encoding="utf-8"))
 INTERFACE = tomllib.loads((ROOT / "contracts" / "interface.toml").read_text(encoding="utf-8"))
+NOTES = INTERFACE["solana"]
 REFUSALS = {
     name: int(number)
     for name, number in re.findall(
@@ -66,7 +66,7 @@ def test_every_source_is_among_the_sums() -> None:
         and path.suffix in (".rs", ".toml", ".sh", ".lock", ".so")
         and path.relative_to(SOLANA).parts[0] not in skipped
     }
-    assert sources - {"interface-notes.toml"} <= set(sums())
+    assert sources <= set(sums())
 
 
 def test_no_binary_names_a_machine_or_a_registry() -> None:
@@ -119,20 +119,14 @@ def test_error_numbers_are_those_of_every_chain_or_solana_s_own() -> None:
 
 
 def test_every_operation_of_the_interface_is_an_instruction_or_a_stated_gap() -> None:
-    # Two in one transaction, or the cumulative claims, do what these do.
-    absent = {
-        "settlement.fillWithPermit",
-        "settlement.takeWhole",
-        "settlement.rotateSigner",
-        "treasury.payMany",
-        "treasury.payOne",
-    }
+    absent = set(NOTES["own"]["absent"])
     wanted = {
         f"{component}.{name}"
         for component, operations in INTERFACE["operations"].items()
         for name in operations
     }
-    assert wanted - absent <= set(NOTES["operations"])
+    assert wanted - absent == set(NOTES["operations"])
+    assert absent <= wanted
     assert set(NOTES["operations"].values()) | set(NOTES["own"]["instructions"]) == named("global")
 
 

@@ -17,7 +17,7 @@ import pytest
 from solders.instruction import AccountMeta
 from solders.pubkey import Pubkey
 
-from dmm.sandbox.solana import signing
+from dmm.adapters.solana import terms as signing
 
 SNAPSHOT = Path(__file__).resolve().parents[3] / "contracts" / "solana" / "cu.json"
 RUNTIMES = {"0.26": "agave_2_2", "0.29": "agave_4_1"}

@@ -10,7 +10,7 @@ from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-from dmm.sandbox.solana import signing
+from dmm.adapters.solana import terms as signing
 
 START_S = 2_000_000_000
 NUMBER = 3

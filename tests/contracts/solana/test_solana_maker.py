@@ -8,7 +8,7 @@ import pytest
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-from dmm.sandbox.solana import signing
+from dmm.adapters.solana import terms as signing
 
 
 def other_key(number: int) -> Pubkey:

@@ -11,7 +11,7 @@ from solders.instruction import AccountMeta, Instruction
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-from dmm.sandbox.solana import signing
+from dmm.adapters.solana import terms as signing
 
 START_S = 2_000_000_000
 TOKEN = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")

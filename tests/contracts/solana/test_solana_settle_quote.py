@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from solders.keypair import Keypair
 
-from dmm.sandbox.solana import signing
+from dmm.adapters.solana import terms as signing
 from dmm.units.amount import ceil_div
 
 START_S = 2_000_000_000

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from pytoniq_core import Cell
 
+from dmm.adapters.ton import calls, codec
 from dmm.sandbox.evm.install import node_program
 from dmm.sandbox.ton import cells, desk_cells
 from dmm.sandbox.ton.install import ensure_npm
@@ -126,3 +127,65 @@ def test_op_codes_are_those_of_the_sources_and_of_the_schema() -> None:
     product = "\n".join(path.read_text(encoding="utf-8") for path in (TON / "src").rglob("*.tolk"))
     wanted = {int(code, 16) for code in re.findall(r"struct \((0x[0-9a-f]{8})\)", product)}
     assert in_schema == wanted
+
+
+# -- interface.toml about TON ----------------------------------------------------------------------
+
+OURS = INTERFACE["ton"]
+
+
+def sent_to_contracts() -> set[str]:
+    """Return the constructors of the messages that schema.tlb says our contracts take."""
+    text = (TON / "schema.tlb").read_text(encoding="utf-8")
+    kinds = "VaultMsg|TreasuryMsg|DistributorMsg|ClaimantMsg|GovernorMsg|ForwardPayload"
+    found = re.findall(rf"^(\w+)#[0-9a-f]{{8}}(?:[^;]*)= (?:{kinds});", text, re.MULTILINE)
+    return set(found)
+
+
+def test_every_error_of_ton_s_own_is_in_the_interface() -> None:
+    own = {n: c for n, c in declared_errors().items() if c >= FIRST_OF_TON and n != "UNKNOWN_OP"}
+    assert {camel(name): code for name, code in own.items()} == OURS["errors"]
+    assert OURS["error_base"] == ERROR_BASE
+
+
+def test_every_operation_of_the_interface_is_a_message_or_said_to_be_absent() -> None:
+    wanted = {
+        f"{contract}.{name}"
+        for contract, names in INTERFACE["operations"].items()
+        for name in names
+    }
+    told = set(OURS["operations"]) | set(OURS["own"]["absent"])
+    assert wanted == told
+    assert not set(OURS["operations"]) & set(OURS["own"]["absent"])
+
+
+def test_every_message_of_the_schema_is_in_the_interface() -> None:
+    told = set(OURS["operations"].values()) | set(OURS["own"]["messages"])
+    # What a contract tells another in a payload is no operation anybody may ask for.
+    between = {"refused", "bought"}
+    assert sent_to_contracts() - between == told
+
+
+def test_what_the_adapter_knows_is_what_the_interface_says() -> None:
+    assert OURS["limits"]["nonce_end"] == codec.NONCE_END
+    assert 2 ** OURS["limits"]["amount_bits"] == codec.COINS_END
+    assert OURS["quote_tag"] == cells.QUOTE_TAG
+    sizes = [int(re.sub(r"\D", "", name)) for name in OURS["acceptance"]]
+    assert sum(sizes) == codec.ACCEPTANCE_BYTES
+    nonce, payment = OURS["states"]["nonce"], OURS["states"]["payment"]
+    assert {name: calls.NONCE_STATES[number].value for name, number in nonce.items()} == {
+        "unused": "absent",
+        "pending": "pending",
+        "settled": "found",
+        "refund_due": "refunded",
+        "cancelled": "absent",
+    }
+    assert [payment[name] for name in ("bought", "burning", "burnt")] == [
+        calls.BOUGHT,
+        calls.BURNING,
+        calls.BURNT,
+    ]
+    assert {n: calls.PAYMENT_STATES[payment[n]].value for n in ("paid", "returned")} == {
+        "paid": "found",
+        "returned": "refunded",
+    }

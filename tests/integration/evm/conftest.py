@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 
 from dmm.adapters.evm.client import EvmChain
 from dmm.adapters.evm.codec import Book
+from dmm.adapters.evm.events import EvmLog
 from dmm.adapters.evm.sign import Key, sign_quote, sign_settlement
 from dmm.market.instrument import Asset
 from dmm.ports import Deployment, Snapshot, TxView
@@ -49,6 +52,31 @@ class Local:
             fee_gwei_max=200,
             tip_gwei=1,
         )
+
+    def log(self) -> EvmLog:
+        return EvmLog(
+            rpc_urls=(self.node.url,),
+            chain_id=CHAIN_ID,
+            deployments=self.deployments,
+            artefact_dir=BUILD,
+        )
+
+    @contextmanager
+    def mining(self) -> Iterator[None]:
+        """Mine again and again while somebody waits for a block, however slow the machine is."""
+        done = threading.Event()
+
+        def mine() -> None:
+            while not done.wait(0.1):
+                self.node.mine(1)
+
+        thread = threading.Thread(target=mine)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
     def finalize(self) -> Snapshot:
         self.node.mine(FINALITY_BLOCKS + 1)
@@ -102,7 +130,7 @@ class Local:
             },
         )
 
-    def quote(self, *, nonce: int) -> FirmQuote:
+    def quote(self, *, nonce: int, settle_s: int = 600) -> FirmQuote:
         now_s = self.chain().snapshot().head_time_s
         return FirmQuote(
             chain="evm",
@@ -117,12 +145,12 @@ class Local:
             fee_bps=0,
             fee_recipient=self.actors.desk.address,
             expiry_s=now_s + 30,
-            settle_by_s=now_s + 600,
+            settle_by_s=now_s + settle_s,
             nonce=nonce,
         )
 
-    def fill(self, *, nonce: int) -> Intent:
-        quote = self.quote(nonce=nonce)
+    def fill(self, *, nonce: int, settle_s: int = 600) -> Intent:
+        quote = self.quote(nonce=nonce, settle_s=settle_s)
         acceptance, takers = accept(quote, actors=self.actors, book=self.book)
         makers = sign_quote(quote, key=self.actors.quote_signer, book=self.book)
         return Intent(

@@ -44,7 +44,7 @@ def test_a_burn_outbids_a_payment_at_the_cap_and_moves_no_token(local: Any) -> N
     local.chain().send(raw)
     height = local.node.mine(1)
     assert local.view(tx_id).succeeded
-    assert local.chain().transfers(from_height=height, to_height=height) == []
+    assert local.log().events(from_height=height, to_height=height) == []
 
 
 def test_a_slot_is_spent_only_at_a_finalized_block(local: Any) -> None:

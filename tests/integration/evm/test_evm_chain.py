@@ -20,6 +20,7 @@ from dmm.ports import Answer
 from dmm.sandbox.evm.actors import execute_order
 from dmm.sandbox.evm.deploy import deploy
 from dmm.sandbox.evm.transact import Sender
+from dmm.settlement.chain_event import TRANSFER
 from dmm.settlement.intent import Intent
 from dmm.units.amount import Atoms
 from dmm.units.errors import OutcomeUnknown, Permanent, Retryable, ServiceFault
@@ -125,37 +126,41 @@ def test_the_next_slot_counts_what_is_final(local: Any) -> None:
 def test_balances_are_what_the_transfers_say(local: Any) -> None:
     local.pay(local.buyback())
     at = local.finalize()
-    chain, treasury = local.chain(), local.deployments["treasury"].address
-    moved = chain.transfers(from_height=0, to_height=at.finalized_height)
+    log, treasury = local.log(), local.deployments["treasury"].address
+    moved = [
+        event
+        for event in log.events(from_height=0, to_height=at.finalized_height)
+        if event.name == TRANSFER
+    ]
     for asset in ("DCT", "USDT", "BTC"):
         gained = sum(
-            leg.amount * ((leg.recipient == treasury.lower()) - (leg.sender == treasury.lower()))
-            for leg in moved
-            if leg.asset == asset
+            event.number("amount")
+            * (
+                (event.text("recipient") == treasury.lower())
+                - (event.text("sender") == treasury.lower())
+            )
+            for event in moved
+            if event.source == f"token:{asset}"
         )
-        held = chain.balance(holder=treasury, asset=asset, height=at.finalized_height)
+        held = log.balance(holder=treasury, asset=asset, height=at.finalized_height)
         assert held == gained
-    assert moved == sorted(moved, key=lambda leg: (leg.height, leg.log_index))
-    only = chain.transfers(from_height=moved[-1].height, to_height=moved[-1].height)
-    assert {leg.height for leg in only} == {moved[-1].height}
+    assert moved == sorted(moved, key=lambda event: (event.height, event.log_index))
 
 
 def test_a_balance_at_a_height_the_node_forgot_may_be_asked_later(local: Any) -> None:
     local.node.mine(200)
-    with pytest.raises(Retryable, match="no EVM node answers"):
-        local.chain().balance(holder=local.actors.desk.address, asset="BTC", height=1)
+    with pytest.raises(Retryable, match="too few EVM nodes answer"):
+        local.log().balance(holder=local.actors.desk.address, asset="BTC", height=1)
 
 
 def test_orders_are_read_in_sequence_with_their_bodies(local: Any) -> None:
     bodies = [b'{"gamma":2}', b'{"kill_id":5}', b"\xff\x00 anything"]
     families = ["policy", "release", "unknown"]
     for index, (family, body) in enumerate(zip(families, bodies, strict=True)):
-        thread = threading.Timer(0.2, local.node.mine)
-        thread.start()
-        sequence, _ = execute_order(
-            rpc=local.node.rpc, actors=local.actors, book=local.book, family=family, body=body
-        )
-        thread.join()
+        with local.mining():
+            sequence, _ = execute_order(
+                rpc=local.node.rpc, actors=local.actors, book=local.book, family=family, body=body
+            )
         assert sequence == index + 1
     before = local.chain().snapshot()
     assert local.chain().executed_orders(from_sequence=1, at=before) == []
@@ -286,7 +291,7 @@ def test_a_contract_that_is_not_there_is_unknown_not_unpaid(local: Any) -> None:
 
 
 def test_no_node_at_all_may_be_asked_later(local: Any) -> None:
-    with pytest.raises(Retryable, match="no EVM node answers"):
+    with pytest.raises(Retryable, match="too few EVM nodes answer"):
         local.chain("http://127.0.0.1:9").snapshot()
 
 
@@ -316,7 +321,7 @@ def test_amounts_beyond_a_double_survive(local: Any) -> None:
         calldata("mint(address,uint256)", local.actors.guardian.address, amount),
     )
     at = local.finalize()
-    held = local.chain().balance(
+    held = local.log().balance(
         holder=local.actors.guardian.address, asset="DCT", height=at.finalized_height
     )
     assert held == amount

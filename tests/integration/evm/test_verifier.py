@@ -8,22 +8,26 @@ import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from journal_memory import MemoryJournal
 
+from dmm.adapters.audit_key import AuditKey
 from dmm.adapters.evm.codec import calldata
 from dmm.adapters.evm.events import EvmLog
 from dmm.adapters.evm.sign import Key, sign_settlement
 from dmm.ports import Run, SignedTx, SignRequest
+from dmm.rfq.netting import Netting, plan_settlement
 from dmm.rfq.protocol import FirmQuote, RfqTrade
+from dmm.sandbox.evm.actors import accept, execute_order
 from dmm.sandbox.evm.install import ensure_npm, node_program
 from dmm.sandbox.evm.node import CHAIN_ID
 from dmm.sandbox.evm.transact import Sender
-from dmm.settlement.batch import reserve
+from dmm.settlement.batch import paid, reserve
 from dmm.settlement.epoch import EpochPlan, Job
 from dmm.settlement.intent import Intent, IntentState
 from dmm.units.errors import ServiceFault
@@ -33,6 +37,7 @@ from dmm.usecases.audit import audit_books, record_funding
 from dmm.usecases.dispatch import sweep
 from dmm.usecases.export import export_lines
 from dmm.usecases.follow import follow
+from dmm.usecases.quarantine import IntentRelease, Verdict, reverse_payment
 
 ROOT = Path(__file__).resolve().parents[3]
 BUILD = ROOT / "contracts" / "evm" / "build"
@@ -110,7 +115,15 @@ class Settled:
         self.sweep()
         # One that dies: nobody signs it before its deadline.
         self.plan(dead, epoch=1)
+        taken_back = self.believe_paid(local.reward(deadline_s=head_s + 31))
         local.node.rpc("evm_increaseTime", 120)
+        local.finalize()
+        self.sweep()
+        self.take_back(taken_back)
+        self.plan_net(20, 21, 22, epoch=5)
+        for _ in range(3):
+            self.sweep()
+            local.node.mine(1)
         local.finalize()
         self.sweep()
         self.take_directly(local.fill(nonce=9))
@@ -133,6 +146,61 @@ class Settled:
         )
         postings = tuple(reserve(intent, at_ns=0) for intent in intents)
         self.store.record_epoch(claim, EpochPlan(intents=intents, postings=postings))
+
+    def believe_paid(self, intent: Intent) -> Intent:
+        """Book a payment as final that the chain then does not have."""
+        self.plan(intent, epoch=3)
+        while (claimed := self.store.claim_due(chain="evm", owner="w", lease_s=1)) is not None:
+            if claimed.intent == intent:
+                height = self.local.chain().snapshot().finalized_height
+                self.store.finish_final(
+                    claimed, tx_id=None, height=height, postings=paid(intent, at_ns=1)
+                )
+                return intent
+        raise AssertionError("it was never due")
+
+    def take_back(self, intent: Intent) -> None:
+        """Have governance execute the order that undoes a payment, and undo it."""
+        body = IntentRelease(intent_id=intent.intent_id, verdict=Verdict.REVERSED).canonical_bytes
+        with self.local.mining():
+            execute_order(
+                rpc=self.local.node.rpc,
+                actors=self.local.actors,
+                book=self.local.book,
+                family="release",
+                body=body,
+            )
+        self.local.finalize()
+        assert reverse_payment(
+            store=self.store,
+            chain=self.local.chain(),
+            clock=self.clock,
+            intent_id=intent.intent_id,
+            operator="ann",
+        )
+
+    def plan_net(self, *nonces: int, epoch: int) -> None:
+        """Plan accepted quotes of one taker: a net goes first."""
+        trades = []
+        for nonce in nonces:
+            fill = self.local.fill(nonce=nonce, settle_s=40_000)
+            trade = replace(trade_of(fill), epoch=epoch)
+            acceptance, takers = accept(trade.quote, actors=self.local.actors, book=self.local.book)
+            self.store.record_quote(trade)
+            trades.append(
+                replace(trade, acceptance=acceptance, taker_signature=takers, accepted_at_ns=7)
+            )
+            self.store.accept_quote(trades[-1])
+        claim = self.store.open_epoch(
+            run_id=RUN,
+            job=Job.PMM_SETTLEMENT,
+            scope=f"{RUN}:desk",
+            epoch=epoch,
+            now_ns=Nanos(0),
+            chain_time_s=self.local.chain().snapshot().finalized_time_s,
+        )
+        netting = Netting(quotes_max={"evm": 32})
+        self.store.record_epoch(claim, plan_settlement(claim=claim, trades=trades, netting=netting))
 
     def sweep(self) -> None:
         self.clock.ns += 60 * NS_PER_S
@@ -193,10 +261,10 @@ def write(path: Path, lines: list[Line]) -> Path:
     return path
 
 
-def verify(path: Path, url: str) -> tuple[int, set[str], str]:
+def verify(path: Path, url: str, auditor: str = "") -> tuple[int, set[str], str]:
     """Run the verifier; return its exit code, the names of the faults and all it said."""
     done = subprocess.run(
-        [str(node_program()), str(VERIFIER), str(path), url],
+        [str(node_program()), str(VERIFIER), str(path), url, *([auditor] if auditor else [])],
         capture_output=True,
         text=True,
         timeout=60,
@@ -215,7 +283,7 @@ def test_an_honest_export_is_proven(settled: Settled, tmp_path: Path) -> None:
     path = write(tmp_path / "export.jsonl", settled.lines)
     code, faults, said = verify(path, settled.local.node.url)
     assert (code, faults) == (0, set()), said
-    assert "PROVEN: 6 of 8 intents paid" in said
+    assert "PROVEN: 10 of 13 intents paid" in said
     # The chain goes on, and the export of an earlier block stays true.
     settled.local.pay(settled.local.reward())
     settled.local.node.mine(3)
@@ -375,6 +443,30 @@ TAMPERINGS: dict[str, tuple[str, Change]] = {
         "ledger.funding",
         lambda x: drop(x, first(x, type="posting", debit="outside")),
     ),
+    "a net left out of its own transaction": (
+        "event.missing",
+        lambda x: intent(x, kind="net").update(paid=intent(x)["paid"]),
+    ),
+    "a netted quote left out": (
+        "transfer.unexplained",
+        lambda x: drop(x, next(y for y in x if "carrier" in y.get("inputs", {}))),
+    ),
+    "a reversal that nobody ordered": (
+        "ledger.order",
+        lambda x: posting(x, ":reversed:1").update(
+            source=posting(x, ":reversed:1")["source"].replace(":1", ":7")
+        ),
+    ),
+    "a reversal of what was paid": (
+        "ledger.source",
+        lambda x: posting(x, ":reversed:1").update(
+            source=intent(x)["intent_id"] + ":received:reversed:1"
+        ),
+    ),
+    "a reversal of another amount": (
+        "ledger.content",
+        lambda x: posting(x, ":reversed:1").update(amount=5),
+    ),
     "a balance of the chain": (
         "balance.chain",
         lambda x: first(x, type="balance").update(
@@ -465,3 +557,28 @@ def test_a_call_without_an_export_is_told_how(node_modules: Path) -> None:
     )
     assert done.returncode == 2
     assert "usage" in done.stderr
+
+
+def signed_export(settled: Settled, path: Path, key: AuditKey | None) -> Path:
+    audited = audit_books(store=settled.store, log=settled.log)
+    lines = export_lines(store=settled.store, audited=audited, chain_id=CHAIN_ID, key=key)
+    path.write_bytes(b"".join(lines))
+    return path
+
+
+def test_an_export_is_signed_by_its_auditor_and_by_nobody_else(
+    settled: Settled, tmp_path: Path
+) -> None:
+    own, stranger = (AuditKey(Ed25519PrivateKey.generate()) for _ in range(2))
+    url, public = settled.local.node.url, own.public.hex()
+    signed = signed_export(settled, tmp_path / "signed", own)
+    assert verify(signed, url, public)[:2] == (0, set())
+    assert verify(signed, url)[:2] == (0, set()), "without a key the signature is not asked for"
+    for name, by in (("forged", stranger), ("bare", None)):
+        found = verify(signed_export(settled, tmp_path / name, by), url, public)
+        assert found[:2] == (1, {"file.signature"}), found
+    # Another digest under an honest signature.
+    text = signed.read_bytes().replace(b'"epoch":0', b'"epoch":8', 1)
+    (tmp_path / "changed").write_bytes(text)
+    assert "file.digest" in verify(tmp_path / "changed", url, public)[1]
+    assert verify(signed, url, "no key")[0] == 2

@@ -118,6 +118,7 @@ def test_a_run_hands_over_its_ids_publishes_and_returns_plain_values(
         "status": "recorded",
         "rows": {"hedge_order": 3},
         "note": "n",
+        "chains": {},
     }
     assert recorded.asked == [("hedge_batch", "r", 7)]
     assert "rows: hedge_order" in artifact(server, "hedge-batch")

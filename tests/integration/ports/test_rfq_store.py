@@ -66,3 +66,17 @@ def test_accepting_again_is_a_no_op(quotes: Store) -> None:
     for _ in range(2):
         quotes.accept_quote(make.accepted(make.trade(5)))
     assert quotes.rfq_trades(make.RUN, 2) == [make.accepted(make.trade(5))]
+
+
+def test_makers_whose_addresses_differ_in_case_alone_are_two(quotes: Store) -> None:
+    for maker in ("9xQe", "9xqE"):
+        quotes.record_quote(make.trade(5, maker=maker))
+    found = quotes.rfq_issued(quote_ids=[], nonces=[("9xqE", 5)])
+    assert found == [make.trade(5, maker="9xqE")]
+
+
+def test_an_evm_makers_quote_is_found_in_any_spelling(quotes: Store) -> None:
+    issued = make.trade(5, maker="0xAbCd")
+    quotes.record_quote(issued)
+    for spelling in ("0xabcd", "0xABCD"):
+        assert quotes.rfq_issued(quote_ids=[], nonces=[(spelling, 5)]) == [issued]

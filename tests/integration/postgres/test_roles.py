@@ -99,7 +99,8 @@ WRITES = {
     Role.FLOWS: {
         "account", "audit_log", "buyback", "chain_block", "chain_event", "dispatch_run",
         "epoch_claim", "epoch_input", "estimate", "fill", "final_block", "halt_latch",
-        "hedge_order", "intent", "journal_anchor", "kill_switch", "policy", "quarantine_release",
+        "hedge_order", "intent", "journal_anchor", "kill_switch", "parameter_search",
+        "parameter_search_piece", "policy", "policy_candidate", "quarantine_release",
         "quote_nonce", "recon_run", "reward", "rfq_quote", "rfq_settlement", "transfer",
     },
 }  # fmt: skip

@@ -18,6 +18,7 @@ import journal_samples as make
 import pytest
 
 from dmm.adapters.evm.client import EvmChain
+from dmm.adapters.evm.events import EvmLog
 from dmm.adapters.postgres.store import PostgresStore
 from dmm.ledger.account import AccountKind
 from dmm.market.instrument import Asset
@@ -158,13 +159,19 @@ class Desk:
         at = chain.snapshot()
         assert {state for _, state in self.store.intents()} == {IntentState.FINAL}
         treasury = self.deployments["treasury"].address.lower()
+        events = EvmLog(
+            rpc_urls=(self.node.url,),
+            chain_id=CHAIN_ID,
+            deployments=self.deployments,
+            artefact_dir=BUILD,
+        ).events(from_height=0, to_height=at.finalized_height)
         paid = [
-            log
-            for log in chain.transfers(from_height=0, to_height=at.finalized_height)
-            if log.asset == "DCT" and log.sender == treasury
+            event
+            for event in events
+            if event.source == "token:DCT" and event.text("sender") == treasury
         ]
         wanted = sorted((i.recipient.lower(), i.amount) for i in self.intents)
-        assert sorted((log.recipient, log.amount) for log in paid) == wanted
+        assert sorted((e.text("recipient"), e.number("amount")) for e in paid) == wanted
         for intent in self.intents:
             assert chain.key_state(intent, at=at) is Answer.FOUND
         total = sum(intent.amount for intent in self.intents)

@@ -1,4 +1,7 @@
-"""The signers as processes: what they sign, what they refuse, and what they never forget."""
+"""The signers as processes: what they sign, what they refuse, and what they never forget.
+
+The settlement signer has its key in a keystore or with a remote signer; the suite is the same.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,13 @@ from typing import Any
 
 import pytest
 from eth_account import Account
+from web3signer_fake import Web3SignerFake, serving
 
 from dmm.adapters.clock import SystemClock
 from dmm.adapters.evm.calls import call_of
 from dmm.adapters.evm.codec import Book
 from dmm.adapters.evm.verify import quote_is_signed
+from dmm.adapters.signers.remote import RemoteMethod
 from dmm.adapters.signers.socket import SocketQuoteSigner, SocketSigner
 from dmm.adapters.signers.wire import LINE_BYTES_MAX
 from dmm.ports import Deployment, SignRequest
@@ -52,13 +57,18 @@ SYSTEM_PYTHON = Path("/usr/bin/python3")
 class Process:
     """One signer, started and stopped as often as a test wants."""
 
-    def __init__(self, role: str, folder: Path) -> None:
-        self.role, self.folder = role, folder
+    def __init__(self, role: str, folder: Path, remote: tuple[str, ...] = ()) -> None:
+        self.role, self.folder, self.remote = role, folder, remote
         self.socket, self.latch = folder / "s", folder / "latch"
         self._child: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        command = signer_command(
+    @property
+    def pid(self) -> int:
+        assert self._child is not None
+        return self._child.pid
+
+    def command(self) -> list[str]:
+        words = signer_command(
             self.role,
             folder=self.folder / "own",
             socket=self.socket,
@@ -66,7 +76,17 @@ class Process:
             deployments=DEPLOYMENTS,
             latch=self.latch,
         )
-        self._child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        if not self.remote:
+            return words
+        for option in ("--keystore", "--password-file"):
+            at = words.index(option)
+            del words[at : at + 2]
+        for name in ("keystore.json", "password"):
+            (self.folder / "own" / name).unlink(missing_ok=True)
+        return [*words, *self.remote]
+
+    def start(self) -> None:
+        self._child = subprocess.Popen(self.command(), stderr=subprocess.DEVNULL)
         until = time.monotonic() + START_S_MAX
         while not self._answers():
             assert time.monotonic() < until, "the signer did not start"
@@ -82,8 +102,8 @@ class Process:
         return self._child.wait(10)
 
 
-def running(role: str, folder: Path) -> Iterator[Process]:
-    process = Process(role, folder)
+def running(role: str, folder: Path, remote: tuple[str, ...] = ()) -> Iterator[Process]:
+    process = Process(role, folder, remote)
     process.start()
     try:
         yield process
@@ -91,13 +111,21 @@ def running(role: str, folder: Path) -> Iterator[Process]:
         process.end(signal.SIGKILL)
 
 
-@pytest.fixture(scope="module")
-def settlement() -> Iterator[Process]:
+@pytest.fixture(scope="module", params=["keystore", *RemoteMethod])
+def settlement(request: pytest.FixtureRequest) -> Iterator[Process]:
     # Not below pytest's own folder: other accounts must be able to reach the socket, to be refused.
     folder = Path(tempfile.mkdtemp(prefix="dmm-signer-"))
     folder.chmod(0o755)
+    fake = Web3SignerFake(secret=ACTORS.secret("operator"), chain_id=CHAIN_ID)
     try:
-        yield from running("settlement", folder)
+        if request.param == "keystore":
+            yield from running("settlement", folder)
+            return
+        with serving(fake) as url:
+            remote = ("--remote-url", url, "--remote-address", fake.address)
+            yield from running(
+                "settlement", folder, (*remote, "--remote-method", str(request.param))
+            )
     finally:
         shutil.rmtree(folder)
 
@@ -248,8 +276,11 @@ def test_a_latch_stops_both_and_its_removal_lets_them_go_on(
 
 def test_only_its_own_account_may_open_the_socket(settlement: Process) -> None:
     assert stat.S_IMODE(settlement.socket.stat().st_mode) == 0o600
-    for name in ("keystore.json", "password", "policy.toml", "register.sqlite"):
-        assert stat.S_IMODE((settlement.folder / "own" / name).stat().st_mode) == 0o600
+    own = settlement.folder / "own"
+    kept = {"policy.toml", "register.sqlite", "witness"}
+    secret = set() if settlement.remote else {"keystore.json", "password"}
+    assert {path.name for path in own.iterdir()} == kept | secret
+    assert {stat.S_IMODE(path.stat().st_mode) for path in own.iterdir()} == {0o600}
 
 
 @pytest.mark.skipif(
@@ -325,31 +356,29 @@ def test_a_signer_that_hangs_up_may_be_asked_later(tmp_path: Path) -> None:
         thread.join()
 
 
+@pytest.mark.parametrize("settlement", ["keystore"], indirect=True)
 def test_a_second_signer_on_the_same_socket_is_refused(settlement: Process) -> None:
-    command = signer_command(
-        "settlement",
-        folder=settlement.folder / "own",
-        socket=settlement.socket,
-        actors=ACTORS,
-        deployments=DEPLOYMENTS,
-        latch=settlement.latch,
+    done = subprocess.run(
+        settlement.command(), capture_output=True, text=True, timeout=60, check=False
     )
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "another signer listens" in done.stderr
 
 
-def test_a_signer_without_a_kill_switch_does_not_start(settlement: Process) -> None:
-    command = signer_command(
-        "settlement",
-        folder=settlement.folder / "own",
-        socket=settlement.folder / "t",
-        actors=ACTORS,
-        deployments=DEPLOYMENTS,
-    )
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 2
-    assert "give --latch or --database-url-file" in done.stderr
+def test_a_clock_of_the_chain_may_not_open_tomorrow_s_caps(settlement: Process) -> None:
+    # What leaves today fills the cap; a request that claims another day gets no more of it.
+    signer = SocketSigner(settlement.socket)
+    each, day_s = 10**6 * 10**9, 86_400
+    now_s = SystemClock().now_ns() // NS_PER_S
+    left = [request(800 + i, asset="TON", amount=Atoms(each)) for i in range(10)]
+    for one in left:
+        signer.sign(one)
+    for ahead_days in (-1, 0, 1, 400):
+        claim = replace(
+            request(820, asset="TON", amount=Atoms(1)), chain_time_s=now_s + ahead_days * day_s
+        )
+        with pytest.raises(Permanent, match="exceed the day's cap: 0 are left"):
+            signer.sign(claim)
 
 
 def test_it_stops_when_asked_and_removes_its_socket(tmp_path: Path) -> None:

@@ -33,9 +33,9 @@ from spl.token.instructions import (
     mint_to,
 )
 
-from dmm.sandbox.solana import signing
+from dmm.adapters.solana import terms as signing
+from dmm.adapters.solana.terms import Terms
 from dmm.sandbox.solana.node import PROGRAM, SolanaNode
-from dmm.sandbox.solana.signing import Terms
 from tests.integration.solana.conftest import ROOT, key
 
 SYSTEM = Pubkey.default()

@@ -28,14 +28,14 @@ def test_a_fault_is_one_line_and_its_kind_the_exit_code(
     assert capsys.readouterr().err == "dmm settler: no such setting\n"
 
 
-@pytest.mark.parametrize("daemon", [settler, worker])
+@pytest.mark.parametrize(("daemon", "first"), [(settler, "settings"), (worker, "desk")])
 def test_a_daemon_without_its_database_says_so_on_one_line(
-    daemon: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    daemon: object, first: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def unreachable() -> NoReturn:
         raise ServiceFault("database 127.0.0.1:5432/dmm unreachable")
 
-    monkeypatch.setattr(daemon, "desk", unreachable)
+    monkeypatch.setattr(daemon, first, unreachable)
     monkeypatch.setattr("sys.argv", ["dmm"])
     monkeypatch.setattr("signal.signal", lambda *_: None)
     with pytest.raises(SystemExit) as ended:

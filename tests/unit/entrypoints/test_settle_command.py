@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from desk_memory import RUN, Desk, order
 
+from dmm import bootstrap
 from dmm.entrypoints import settlement
+from dmm.ports import Snapshot
+from dmm.settings import Settings
 from dmm.settlement.batch import reserve
 from dmm.settlement.epoch import EpochPlan, Job
 from dmm.settlement.intent import Intent, IntentKind, IntentState
 from dmm.units.amount import Atoms
-from dmm.units.errors import UsageFault
+from dmm.units.errors import Retryable, UsageFault
 from dmm.units.ids import ZERO_HASH
 from dmm.units.time import Nanos
 from dmm.usecases.quarantine import IntentRelease, Verdict
@@ -39,8 +43,14 @@ INTENT = Intent(
 
 @pytest.fixture
 def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
+    return desk_in_doubt(monkeypatch, INTENT)
+
+
+def desk_in_doubt(monkeypatch: pytest.MonkeyPatch, intent: Intent) -> Desk:
+    """Return a desk on two chains with one intent in quarantine."""
     made = Desk()
-    made.fund("treasury", "DCT", 100)
+    made.add_chain("solana")
+    made.fund(intent.vault, "DCT", 100)
     claim = made.store.open_epoch(
         run_id=RUN,
         job=Job.LIQUIDITY_REWARDS,
@@ -50,16 +60,20 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
         chain_time_s=5,
     )
     made.store.record_epoch(
-        claim, EpochPlan(intents=(INTENT,), postings=(reserve(INTENT, at_ns=1),))
+        claim, EpochPlan(intents=(intent,), postings=(reserve(intent, at_ns=1),))
     )
-    claimed = made.store.claim_due(chain="evm", owner="w", lease_s=5)
+    claimed = made.store.claim_due(chain=intent.chain, owner="w", lease_s=5)
     assert claimed is not None
     made.store.allocate_slot(claimed, signer="0x51", finalized_slot=0)
     made.store.quarantine(claimed, reason="doubt")
 
     @contextmanager
     def running(_state: Path | None) -> Iterator[Any]:
-        yield made
+        wired = bootstrap.Desk(Settings(chains=("evm", "solana")))
+        wired.__dict__ |= {"store": made.store, "clock": made.clock}
+        for name in wired.chains():
+            wired.put("chain", name, made.on(name))
+        yield wired
 
     monkeypatch.setattr(settlement, "running_desk", running)
     return made
@@ -71,16 +85,26 @@ def test_the_status_counts_by_state_and_names_what_is_in_doubt(
     desk.store.enter_adopt_only(chain="evm", until_s=77, reason="drill", now_ns=Nanos(3))
     settlement.run_status(state=None, as_json=True)
     assert json.loads(capsys.readouterr().out) == {
-        "chain": "evm",
-        "intents": {"QUARANTINED": 1},
-        "in_quarantine": [INTENT.intent_id.hex()],
-        "live_slots": 1,
-        "adopt_only_until_s": 77,
         "killed": False,
-        "nothing_can_move": False,
+        "chains": {
+            "evm": {
+                "intents": {"QUARANTINED": 1},
+                "in_quarantine": [INTENT.intent_id.hex()],
+                "live_slots": 1,
+                "adopt_only_until_s": 77,
+                "nothing_can_move": False,
+            },
+            "solana": {
+                "intents": {},
+                "in_quarantine": [],
+                "live_slots": 0,
+                "adopt_only_until_s": None,
+                "nothing_can_move": True,
+            },
+        },
     }
     settlement.run_status(state=None, as_json=False)
-    assert "live_slots: 1" in capsys.readouterr().out
+    assert '"live_slots": 1' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("text", ["", "zz", "05", "0x" + "11" * 31])
@@ -102,3 +126,39 @@ def test_a_release_needs_its_order(desk: Desk, capsys: pytest.CaptureFixture[str
     assert [state for _, state in desk.store.intents()] == [IntentState.READY]
     with pytest.raises(UsageFault, match="nothing to undo"):
         settlement.run_reverse(intent=text, state=None)
+
+
+@pytest.mark.usefixtures("desk")
+def test_an_intent_of_no_chain_is_named() -> None:
+    with pytest.raises(UsageFault, match="is known: see dmm settle"):
+        settlement.run_release(intent="77" * 32, state=None)
+
+
+def test_an_intent_of_another_chain_is_released_by_an_order_on_the_home_chain(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = replace(INTENT, chain="solana", vault="treasury@solana")
+    desk = desk_in_doubt(monkeypatch, there)
+    body = IntentRelease(intent_id=there.intent_id, verdict=Verdict.RESUME).canonical_bytes
+    executed = order(1, "release", body, previous=ZERO_HASH)
+    desk.on("solana").orders.append(executed)
+    with pytest.raises(UsageFault, match="execute a release order"):
+        settlement.run_release(intent=there.intent_id.hex(), state=None)
+    desk.chain.orders.append(executed)
+    settlement.run_release(intent=there.intent_id.hex(), state=None)
+    assert "is READY now" in capsys.readouterr().out
+
+
+def test_a_silent_chain_leaves_the_status_of_the_others(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def silent() -> Snapshot:
+        raise Retryable("no node answers")
+
+    monkeypatch.setattr(desk.on("solana"), "snapshot", silent)
+    settlement.run_status(state=None, as_json=True)
+    chains = json.loads(capsys.readouterr().out)["chains"]
+    assert (chains["evm"]["nothing_can_move"], chains["solana"]["nothing_can_move"]) == (
+        False,
+        None,
+    )

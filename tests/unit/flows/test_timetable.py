@@ -21,7 +21,7 @@ from flows.retention import retention
 from flows.runner import FLOWS
 
 ROOT = Path(__file__).resolve().parents[3]
-SUPPORT = {"__init__", "evidence", "publish", "runner", "serve"}
+SUPPORT = {"__init__", "evidence", "publish", "runner", "search_pieces", "serve"}
 FLOW_FILES = sorted(p for p in (ROOT / "flows").glob("*.py") if p.stem not in SUPPORT)
 LINES_MAX = 60
 DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load((ROOT / "prefect.yaml").read_text("utf-8"))[
@@ -68,6 +68,7 @@ def test_a_flow_file_is_thin(path: Path) -> None:
         "dmm.usecases",
         "flows.evidence",
         "flows.publish",
+        "flows.search_pieces",
     }
     for name in imported(path) - {"__future__"}:
         is_ours = any(name == a or name.startswith(f"{a}.") for a in allowed)

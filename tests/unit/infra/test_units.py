@@ -131,7 +131,7 @@ def test_every_program_that_is_started_exists() -> None:
 def test_every_signer_option_exists() -> None:
     source = (ROOT / "src/dmm/entrypoints/signer.py").read_text(encoding="utf-8")
     known = set(re.findall(r"^    (\w+): Annotated", source, re.MULTILINE))
-    required = {"socket", "keystore", "password_file", "policy", "folder"}
+    required = {"socket", "keystore", "password_file", "policy", "folder", "witness"}
     lines = [words for _, words in command_lines() if "dmm.entrypoints.signer" in words]
     assert len(lines) == 3
     for words in lines:
@@ -174,15 +174,72 @@ def test_no_process_but_its_signer_sees_a_key() -> None:
         hidden = " ".join(service.get("InaccessiblePaths", []))
         if path.name == "dmm-signer@.service":
             assert not hidden
-            assert "/etc/dmm/signer-%i/" in service["ExecStart"][0]
+            assert "/etc/dmm/signers/%i/" in service["ExecStart"][0]
             continue
-        for role in ("settlement", "quote"):
-            assert f"/etc/dmm/signer-{role}" in hidden or "-/etc/dmm" in hidden.split(), path.name
+        folders = hidden.split()
+        assert "-/etc/dmm/signers" in folders or "-/etc/dmm" in folders, path.name
+        assert {"-/var/lib/dmm-signers", "-/var/lib/dmm-witness"} <= set(folders), path.name
     for name, service in services().items():
         mounts = [str(volume) for volume in service.get("volumes", [])]
         keys = [mount for mount in mounts if "keys/" in mount]
         role = name.removeprefix("signer-")
         assert keys == ([f"./keys/{role}:/etc/dmm:ro"] if name.startswith("signer-") else [])
+
+
+ROLE_OF = {"worker": "worker", "settler": "settler", "flows": "flows", "audit": "auditor"}
+
+
+def test_each_container_has_the_login_of_its_role_and_no_other() -> None:
+    for name, service in services().items():
+        environment = service.get("environment", {})
+        found = {
+            variable: str(value).removeprefix("postgresql://").partition(":")[0]
+            for variable, value in environment.items()
+            if variable.endswith("DATABASE_URL") and variable.startswith("DMM_")
+        }
+        wanted = {"DMM_DATABASE_URL": f"desk_{ROLE_OF.get(name)}"} if name in ROLE_OF else {}
+        if name == "flows":
+            wanted["DMM_DRIVER_DATABASE_URL"] = "desk_settler"
+        if name == "migrate":
+            wanted = {"DMM_DATABASE_URL": "dmm"}
+        assert found == wanted, name
+        password = "DESK_DATABASE_PASSWORD"
+        assert (password in str(service)) == (name in ("postgres", "migrate")), name
+
+
+def test_every_role_has_a_login_and_the_roles_are_made_first() -> None:
+    script = (COMPOSE.parent / "logins.sh").read_text(encoding="utf-8")
+    made = set(re.findall(r"^login (\w+) ", script, re.MULTILINE))
+    roles = set(re.findall(r"'dmm_(\w+)'", (INFRA / "postgres/roles.sql").read_text()))
+    # A person at a terminal has a login by hand.
+    assert made == roles - {"operator"} == {*ROLE_OF.values(), "signer"}
+    scripts = [
+        str(volume).split(":")[1].rpartition("/")[2]
+        for volume in services()["postgres"]["volumes"]
+        if "initdb.d" in str(volume)
+    ]
+    assert scripts == sorted(scripts)
+    assert scripts[0] == "10-roles.sql"
+
+
+def test_each_unit_has_an_environment_of_its_own() -> None:
+    files = {path.name: read_unit(path)["Service"].get("EnvironmentFile", []) for path in UNITS}
+    assert files == {
+        "dmm-flows.service": ["/etc/dmm/flows.env"],
+        "dmm-prefect.service": ["/etc/dmm/prefect.env"],
+        "dmm-settler.service": ["/etc/dmm/settler.env"],
+        "dmm-signer@.service": [],
+        "dmm-worker.service": ["/etc/dmm/worker.env"],
+    }
+
+
+def test_the_witness_of_a_register_lies_apart_from_it() -> None:
+    unit = read_unit(INFRA / "systemd" / "dmm-signer@.service")["Service"]
+    assert unit["StateDirectory"] == ["dmm-signers/%i dmm-witness/%i"]
+    assert "--witness /var/lib/dmm-witness/%i/epoch" in unit["ExecStart"][0]
+    for role in ("settlement", "quote"):
+        mounts = services()[f"signer-{role}"]["volumes"]
+        assert {f"signer-{role}:/var/lib/signer", f"witness-{role}:/var/lib/witness"} <= set(mounts)
 
 
 @pytest.mark.parametrize("name", services())
@@ -193,7 +250,7 @@ def test_a_container_is_unprivileged_and_tells_its_health(name: str) -> None:
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert "privileged" not in service
     health = service["healthcheck"]
-    if name == "migrate":
+    if name in ("migrate", "audit"):
         assert health == {"disable": True}
         assert service["restart"] == "no"
     else:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from desk_memory import BOTH_SIDES, DESK, INSTRUMENT, RUN, a_slice
 from desk_memory import Desk as Memory
 
 from dmm.bootstrap import Desk
-from dmm.rfq.protocol import FirmQuote
+from dmm.ports import Deployment
+from dmm.rfq.protocol import Acceptance, FirmQuote, RfqTrade
 from dmm.sandbox.demo_takers import TRADES_PER_EPOCH, DemoTakers
-from dmm.sandbox.evm.actors import Actors
 from dmm.settings import Settings
 from dmm.usecases.rfq import settle_quotes
 
@@ -27,6 +29,28 @@ class QuoteSigner:
         return quote.quote_id[:4]
 
 
+class Local:
+    """A local chain whose takers accept everything."""
+
+    def __init__(self) -> None:
+        self.settled: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"takers have no use for {name}")
+
+    def accept(
+        self, quote: FirmQuote, *, maker_signature: bytes | None = None
+    ) -> tuple[Acceptance, bytes]:
+        assert maker_signature == quote.quote_id[:4]
+        accepted = Acceptance(
+            quote_id=quote.quote_id, amount=quote.taker_amount, recipient=quote.taker
+        )
+        return accepted, b"taker"
+
+    def settle_as_taker(self, trade: RfqTrade) -> None:
+        self.settled.append(trade.quote.nonce)
+
+
 @pytest.fixture
 def memory() -> Memory:
     memory = Memory()
@@ -37,10 +61,15 @@ def memory() -> Memory:
 @pytest.fixture
 def takers(memory: Memory) -> DemoTakers:
     desk = Desk(Settings())
-    for port in ("store", "chain", "clock"):
+    for port in ("store", "clock"):
         desk.__dict__[port] = getattr(memory, port)
-    desk.__dict__["quote_signer"] = QuoteSigner()
-    return DemoTakers(desk=desk, actors=Actors(b"\x01" * 32), seed=1)
+    desk.put("chain", "evm", memory.chain)
+    desk.put("quote_signer", "evm", QuoteSigner())
+    desk.put("acceptance_check", "evm", lambda *_: True)
+    memory.store.record_deployments(
+        [Deployment(chain="evm", name="actor:taker-0", address="0x7a", height=1)]
+    )
+    return DemoTakers(desk=desk, chains={"evm": Local()}, seed=1)
 
 
 def test_an_epoch_whose_settlement_is_planned_gets_no_late_trades(

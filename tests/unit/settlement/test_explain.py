@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -274,3 +275,45 @@ def test_findings_sum_to_exactly_what_the_vaults_logs_say(events: list[ChainEven
                     key = (VAULTS[str(address)], one.source.removeprefix("token:"))
                     logged[key] = logged.get(key, 0) + sign * one.number("amount")
     assert {k: v for k, v in total.items() if v} == {k: v for k, v in logged.items() if v}
+
+
+def partly_filled(amount: int) -> list[ChainEvent]:
+    """A quote of 40 BTC for 650 USDT, of which a taker took a part."""
+    given = 40 * amount // 650
+    fill = event("Filled", source="settlement", quoteId="q7", maker=DESK, nonce=7, amount=amount)
+    return [
+        move(DESK, TAKER, "BTC", given),
+        move(TAKER, DESK, "USDT", amount),
+        fill,
+    ]
+
+
+def whole_quote() -> Intent:
+    terms = {"maker_amount": 40, "taker_asset": "USDT", "taker_amount": 650}
+    return replace(quote(7), inputs={"quote": terms})
+
+
+def test_a_part_that_a_taker_settled_itself_is_that_part() -> None:
+    assert explain(*partly_filled(325), quotes={"q7": whole_quote()}) == [
+        (Cause.DIRECT_FILL, {("desk", "BTC"): -20, ("desk", "USDT"): 325})
+    ]
+
+
+@given(taken=st.integers(17, 650))
+def test_another_part_than_was_planned_is_explained_by_what_it_moved_beyond(taken: int) -> None:
+    accepted = replace(
+        whole_quote(),
+        amount=Atoms(20),
+        inputs={**whole_quote().inputs, "acceptance": {"amount": 325}},
+    )
+    found = explain(*partly_filled(taken), quotes={"q7": whole_quote()}, intents=[accepted])
+    planned = {("desk", "BTC"): -20, ("desk", "USDT"): 325}
+    assert found[0] == (Cause.INTENT, planned)
+    moved = {("desk", "BTC"): -(40 * taken // 650), ("desk", "USDT"): taken}
+    beyond = {key: moved[key] - planned[key] for key in moved if moved[key] != planned[key]}
+    assert found[1:] == ([(Cause.PARTIAL, beyond)] if beyond else [])
+
+
+def test_a_carrier_is_no_payment_of_its_own() -> None:
+    carrier = replace(reward(3, 30), kind=IntentKind.NET)
+    assert explain(paid(carrier), intents=[carrier]) == [(Cause.UNKNOWN_KEY, {})]

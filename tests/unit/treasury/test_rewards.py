@@ -6,7 +6,7 @@ import pytest
 
 from dmm.treasury.budget import Cap, allow
 from dmm.treasury.buyback import net_out, profit_share
-from dmm.treasury.rewards import Standing, liquidity_score, share_table, split_budget
+from dmm.treasury.rewards import Standing, liquidity_score, share_tables, split_budget
 from dmm.units.amount import Atoms
 from dmm.units.errors import InvariantBroken, UsageFault
 from dmm.units.time import NS_PER_MS
@@ -55,7 +55,16 @@ def test_nothing_is_paid_without_a_score() -> None:
 @pytest.mark.parametrize("table", [None, [1], {"0x1": 0}, {"0x1": True}, {"0x1": "7"}])
 def test_a_table_that_is_no_table_of_shares_is_refused(table: object) -> None:
     with pytest.raises(UsageFault, match="lp_shares"):
-        share_table(table)
+        share_tables({"evm": table})
+    with pytest.raises(UsageFault, match="lp_shares"):
+        share_tables(table)
+
+
+def test_two_spellings_of_one_address_are_one_but_base58_keeps_its_case() -> None:
+    with pytest.raises(UsageFault, match="0xab twice on evm"):
+        share_tables({"evm": {"0xAB": 7, "0xab": 5}})
+    shares = {"9aE": 7, "9Ae": 5}
+    assert share_tables({"solana": shares}) == {"solana": shares}
 
 
 def test_a_loss_buys_nothing_back_and_the_share_is_rounded_down() -> None:

@@ -10,9 +10,9 @@ from chain_memory import NOBODY, NodeLog
 from desk_memory import DESK, RUN, TREASURY, Desk
 
 from dmm.ledger.account import AccountKind
-from dmm.rfq.netting import quote_intent
+from dmm.rfq.netting import net_intent, quote_intent
 from dmm.rfq.protocol import Acceptance, FirmQuote, RfqTrade
-from dmm.settlement.batch import paid, reserve
+from dmm.settlement.batch import paid, reserve, reversal
 from dmm.settlement.epoch import EpochPlan, Job, JobOutcome, JobStatus, RowTable
 from dmm.settlement.explain import Cause
 from dmm.settlement.intent import Intent, IntentKind
@@ -448,3 +448,44 @@ def test_postings_of_a_direct_fill_are_those_of_its_intent() -> None:
     assert act.intent_id == planned.intent_id
     assert paid(act, at_ns=7) == paid(planned, at_ns=7)
     assert reserve(act, at_ns=7) == reserve(planned, at_ns=7)
+
+
+def reversed_payment(world: World) -> Intent:
+    """A payment that was final here and that the chain took back; governance had it undone."""
+    due = reward()
+    world.plan(due)
+    world.desk.chain.used.add(due.intent_id)
+    world.sweep()
+    world.desk.chain.used.clear()
+    assert world.audit().difference == 300
+    world.desk.store.post(reversal(due, order_sequence=4, at_ns=9))
+    return due
+
+
+def test_a_payment_undone_by_governance_leaves_no_difference(world: World) -> None:
+    reversed_payment(world)
+    assert world.held("treasury", "DCT", AccountKind.AVAILABLE) == 5_000
+    assert world.audit().is_clean
+    world.log.final = 80
+    assert world.audit().is_clean, "it is not ahead of the auditor's block either"
+
+
+def test_a_payment_undone_and_then_seen_on_chain_is_a_difference(world: World) -> None:
+    due = reversed_payment(world)
+    world.pay(due, height=70)
+    assert world.audit().difference == 300
+
+
+def test_netted_quotes_are_explained_one_by_one_and_their_carrier_by_nothing(world: World) -> None:
+    trades = [accepted(trade(nonce)) for nonce in (3, 4)]
+    net = net_intent(trades, deadline_s=5_000_000_000)
+    for one in trades:
+        world.desk.store.record_quote(replace(one, acceptance=None, taker_signature=b""))
+    members = [quote_intent(one, carrier=net) for one in trades]
+    world.plan(*members)
+    for one, member in zip(trades, members, strict=True):
+        world.fill(one, height=60)
+        world.desk.chain.used.add(member.intent_id)
+    result = world.audit()
+    assert result.is_clean
+    assert [finding.cause for finding in result.findings] == [Cause.INTENT, Cause.INTENT]

@@ -278,3 +278,70 @@ def test_a_quote_past_its_settle_by_is_left_out_and_counted(desk: Desk) -> None:
     take(desk, trade)
     desk.chain.time_s = trade.quote.settle_by_s + 1
     assert settle(desk).note == "no accepted quotes to settle; 1 are past their settle_by"
+
+
+def ask_on(desk: Desk, chain: str, request: QuoteRequest = BUY) -> Quoted | Declined:
+    return answer(
+        store=desk.store,
+        chain=desk.on(chain),
+        clock=desk.clock,
+        signer=Signer(),
+        instrument=INSTRUMENT,
+        run_id=RUN,
+        epoch=1,
+        request=request,
+        settle_window_s=120,
+    )
+
+
+def test_a_restored_journal_quotes_nothing_on_that_chain_until_it_is_adopted(desk: Desk) -> None:
+    desk.add_chain("solana")
+    desk.fund("desk@solana", "BTC", 1_200_000)
+    desk.store.enter_adopt_only(chain="evm", until_s=77, reason="drill", now_ns=Nanos(3))
+    declined = ask(desk)
+    assert declined == Declined(reason=DeclineReason.RESTORED)
+    assert isinstance(declined, Declined)
+    assert declined.detail == "drill"
+    assert isinstance(ask_on(desk, "solana"), Quoted)
+    desk.store.leave_adopt_only(chain="evm", proof={"height": 9}, now_ns=Nanos(4))
+    assert isinstance(ask(desk), Quoted)
+
+
+def test_a_quote_gives_the_inventory_of_its_own_chain(desk: Desk) -> None:
+    desk.add_chain("solana")
+    declined = ask_on(desk, "solana")
+    assert declined == Declined(reason=DeclineReason.INVENTORY)
+    desk.fund("desk@solana", "BTC", 600_000)
+    reply = ask_on(desk, "solana")
+    assert isinstance(reply, Quoted)
+    assert (reply.trade.quote.chain, reply.trade.quote.maker_amount) == ("solana", 500_000)
+    assert reply.trade.quote.contract == "settlement-on-solana"
+    # What is promised there is not there twice, and takes nothing from the home chain.
+    assert ask_on(desk, "solana") == Declined(reason=DeclineReason.INVENTORY)
+    assert isinstance(ask(desk), Quoted)
+
+
+def test_quotes_of_another_chain_count_against_the_desks_limit(desk: Desk) -> None:
+    desk.add_chain("solana")
+    desk.fund("desk@solana", "BTC", 10**12)
+    refused = [ask_on(desk, "solana", replace(BUY, size=Lots(10))) for _ in range(12)]
+    assert isinstance(refused[-1], Declined)
+    # The other chain's clock is a little ahead: what is open here still counts.
+    desk.chain.time_s += 100
+    last = ask(desk, replace(BUY, size=Lots(10)))
+    assert isinstance(last, Declined)
+    assert last.reason is refused[-1].reason
+
+
+def test_a_chains_quotes_are_settled_by_its_own_claim(desk: Desk) -> None:
+    desk.add_chain("solana")
+    desk.fund("desk@solana", "BTC", 600_000)
+    there = ask_on(desk, "solana")
+    assert isinstance(there, Quoted)
+    take(desk, there.trade)
+    take(desk, quoted(desk))
+    settle(desk)
+    assert {intent.chain for intent, _ in desk.store.intents()} == {"evm"}
+    settle_quotes(store=desk.store, chain=desk.on("solana"), clock=desk.clock, run_id=RUN, epoch=1)
+    settled = {intent.chain: intent.vault for intent, _ in desk.store.intents()}
+    assert settled == {"evm": "desk", "solana": "desk@solana"}

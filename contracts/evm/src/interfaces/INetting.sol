@@ -17,6 +17,8 @@ interface INetting {
     /// @param cash         The other asset.
     /// @param feeBps       As in every quote.
     /// @param feeRecipient As in every quote.
+    /// @param settleBy     Last second in which the sender lets this batch settle; each quote's own holds
+    ///                     besides. Whoever settles singly what a batch did not waits for it to pass.
     struct NetTerms {
         address maker;
         address signer;
@@ -26,6 +28,7 @@ interface INetting {
         address cash;
         uint16 feeBps;
         address feeRecipient;
+        uint64 settleBy;
     }
 
     /// @notice One quote of a `net`, with both signatures in EIP-2098 form.

@@ -42,6 +42,7 @@ abstract contract Netting is INetting, MakerBook {
     {
         if (quotes.length == 0) revert EmptyBatch();
         if (quotes.length > QUOTES_MAX) revert BatchTooLong(quotes.length);
+        _requireAlive(terms.settleBy);
         if (terms.base == terms.cash) revert SameToken(terms.base);
         if (terms.recipient == address(0) || terms.signer == address(0) || terms.taker == address(0)) {
             revert ZeroAddress();

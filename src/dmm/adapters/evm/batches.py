@@ -29,7 +29,7 @@ WORDS_MAX = 64
 BPS_ONE = 10_000
 NO_SIGNATURE = bytes(65)
 
-TERMS_TUPLE = "(address,address,address,address,address,address,uint16,address)"
+TERMS_TUPLE = "(address,address,address,address,address,address,uint16,address,uint64)"
 NET_QUOTE_TUPLE = (
     "(bool,uint256,uint256,uint256,uint64,uint64,uint256,bytes32,uint256,"
     "bytes32,bytes32,bytes32,bytes32)"
@@ -114,8 +114,14 @@ def compact(signature: bytes) -> tuple[bytes, bytes]:
     return signature[:32], bytes([signature[32] | odd << 7]) + signature[33:64]
 
 
-def net_calldata(trades: Sequence[SignedTrade], book: Book) -> bytes:
+def net_calldata(
+    trades: Sequence[SignedTrade], book: Book, *, settle_by_s: int | None = None
+) -> bytes:
     """Return the call that nets 1 to 256 accepted quotes of one maker, taker, pair and fee.
+
+    Parameters
+    ----------
+    settle_by_s : last second in which the batch may settle; None for its quotes' earliest
 
     Raises
     ------
@@ -126,7 +132,8 @@ def net_calldata(trades: Sequence[SignedTrade], book: Book) -> bytes:
     values = quote_values(first.quote, book)
     base, cash = values[3], values[4]
     recipient = account(first.acceptance.recipient, what="acceptance.recipient")
-    terms = (*values[:3], recipient, base, cash, first.quote.fee_bps, values[9])
+    last_s = _last_second(trades, settle_by_s)
+    terms = (*values[:3], recipient, base, cash, first.quote.fee_bps, values[9], last_s)
     rows = []
     for trade in trades:
         own = quote_values(trade.quote, book)
@@ -138,10 +145,14 @@ def net_calldata(trades: Sequence[SignedTrade], book: Book) -> bytes:
     return calldata(NET, terms, rows)
 
 
-def statement_of(trades: Sequence[SignedTrade], book: Book) -> Statement:
+def statement_of(
+    trades: Sequence[SignedTrade], book: Book, *, settle_by_s: int | None = None
+) -> Statement:
     """Return the statement of a batch of accepted quotes of one maker and taker, on any assets.
 
-    It settles by the earliest `settle_by_s` of its quotes, so none is paid later than signed for.
+    Parameters
+    ----------
+    settle_by_s : last second in which it may settle; None for its quotes' earliest
 
     Raises
     ------
@@ -174,7 +185,7 @@ def statement_of(trades: Sequence[SignedTrade], book: Book) -> Statement:
         fee_recipient=str(values[9]),
         batch_root=Hash32(batch_tree([trade.quote for trade in trades], book).root),
         count=len(trades),
-        settle_by_s=min(trade.quote.settle_by_s for trade in trades),
+        settle_by_s=_last_second(trades, settle_by_s),
         legs=tuple(sorted(legs, key=lambda leg: int(leg[0], 16))),
         words=tuple(sorted(masks.items())),
     )
@@ -252,6 +263,16 @@ def _statement_values(statement: Statement) -> tuple[object, ...]:
         list(statement.legs),
         list(statement.words),
     )
+
+
+def _last_second(trades: Sequence[SignedTrade], settle_by_s: int | None) -> int:
+    """Return until when a batch may settle: no quote is paid later than it was signed for."""
+    earliest_s = min(trade.quote.settle_by_s for trade in trades)
+    if settle_by_s is None:
+        return earliest_s
+    if settle_by_s > earliest_s:
+        raise Permanent(f"a batch settles by {earliest_s}, its earliest quote, not {settle_by_s}")
+    return settle_by_s
 
 
 def _require_one_batch(trades: Sequence[SignedTrade], book: Book) -> SignedTrade:

@@ -6,6 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
+from dmm.adapters.evm.batches import (
+    SignedTrade,
+    amounts_of,
+    net_calldata,
+    statement_calldata,
+    statement_of,
+)
 from dmm.adapters.evm.codec import (
     ACCEPTANCE_TUPLE,
     QUOTE_TUPLE,
@@ -15,7 +22,9 @@ from dmm.adapters.evm.codec import (
     calldata,
     quote_values,
 )
+from dmm.ports import Answer
 from dmm.rfq.protocol import Acceptance, FirmQuote
+from dmm.settlement.carrier import trades_of
 from dmm.settlement.intent import Intent, IntentKind
 from dmm.units.amount import Atoms
 from dmm.units.errors import Permanent
@@ -32,6 +41,8 @@ CONTRACT_OF = {
     IntentKind.REWARD: "treasury",
     IntentKind.BUYBACK: "treasury",
     IntentKind.QUOTE: "settlement",
+    IntentKind.NET: "settlement",
+    IntentKind.STATEMENT: "settlement",
 }
 """The contract each kind of intent calls."""
 
@@ -61,29 +72,109 @@ def call_of(intent: Intent, book: Book) -> Call:
             data = _buyback(intent, book)
         case IntentKind.QUOTE:
             data = _fill(intent, book)
+        case IntentKind.NET:
+            trades = signed_trades(intent)
+            data = net_calldata(trades, book, settle_by_s=intent.deadline_s)
+        case IntentKind.STATEMENT:
+            data = _statement(intent, book)
         case never:
             assert_never(never)
     return Call(to=book.address(intent.contract), data=data)
 
 
 def key_call(intent: Intent, book: Book) -> tuple[Call, ...]:
-    """Return the views that tell whether an intent's replay key is used; see `key_is_used`."""
-    if intent.kind is not IntentKind.QUOTE:
+    """Return the views that tell whether an intent's replay key is used; see `key_answer`."""
+    if intent.kind in (IntentKind.REWARD, IntentKind.BUYBACK):
         return (Call(to=book.address("treasury"), data=calldata(SETTLED, intent.intent_id)),)
-    maker = account(intent.scope, what="the quote intent's scope")
-    word = intent.ordinal >> 8
+    maker = account(maker_of(intent), what="the quote's maker")
     return tuple(
         Call(to=book.address("settlement"), data=calldata(view, maker, word))
+        for word in _words(intent)
         for view in (USED_NONCES, CANCELLED_NONCES)
     )
 
 
-def key_is_used(intent: Intent, words: tuple[int, ...]) -> bool:
-    """Tell from the views' words whether the intent was paid; a cancelled nonce never was."""
-    if intent.kind is not IntentKind.QUOTE:
-        return words[0] != 0
-    used, cancelled = words
-    return bool((used & ~cancelled) >> (intent.ordinal & 255) & 1)
+def key_answer(intent: Intent, answers: tuple[int, ...]) -> Answer:
+    """Tell from the views' words whether the intent was paid; a cancelled nonce never was.
+
+    A carrier's keys are those of its members: FOUND when all are paid. One that is used or
+    cancelled while others are not was settled otherwise, and the contract takes the carrier no
+    more: REFUNDED.
+    """
+    if intent.kind in (IntentKind.REWARD, IntentKind.BUYBACK):
+        return Answer.FOUND if answers[0] else Answer.ABSENT
+    places = {word: place for place, word in enumerate(_words(intent))}
+    used, paid = [], []
+    for nonce in nonces_of(intent):
+        place, bit = 2 * places[nonce >> 8], nonce & 255
+        taken, cancelled = answers[place] >> bit & 1, answers[place + 1] >> bit & 1
+        used.append(taken)
+        paid.append(taken & ~cancelled)
+    if all(paid):
+        return Answer.FOUND
+    if intent.kind is not IntentKind.QUOTE and any(used):
+        return Answer.REFUNDED
+    return Answer.ABSENT
+
+
+def maker_of(intent: Intent) -> str:
+    """Return the maker whose nonces an intent uses up."""
+    if intent.kind is IntentKind.QUOTE:
+        return intent.scope
+    return _quote_in(trades_of(intent)[0], intent).maker
+
+
+def nonces_of(intent: Intent) -> tuple[int, ...]:
+    """Return the maker's nonces that an intent uses up."""
+    if intent.kind is IntentKind.QUOTE:
+        return (intent.ordinal,)
+    return tuple(_quote_in(trade, intent).nonce for trade in trades_of(intent))
+
+
+def _words(intent: Intent) -> list[int]:
+    return sorted({nonce >> 8 for nonce in nonces_of(intent)})
+
+
+def signed_trades(carrier: Intent) -> list[SignedTrade]:
+    """Return what a carrier settles, as the contract takes it.
+
+    Raises
+    ------
+    Permanent
+        If identity and content do not tell of the same quotes, or a trade is unreadable.
+    """
+    trades = [
+        SignedTrade(
+            quote=_quote_in(trade, carrier),
+            acceptance=acceptance_of(trade.get("acceptance")),
+            maker_signature=_signature(trade, "maker_signature"),
+            taker_signature=_signature(trade, "taker_signature"),
+        )
+        for trade in trades_of(carrier)
+    ]
+    first = trades[0].quote
+    _require_same("parties", f"{first.maker}>{first.taker}", carrier.scope)
+    _require_same("lowest nonce", min(trade.quote.nonce for trade in trades), carrier.ordinal)
+    _require_same("recipient", trades[0].acceptance.recipient, carrier.recipient)
+    given = sum(
+        amounts_of(trade)[0] for trade in trades if trade.quote.maker_asset == carrier.asset
+    )
+    _require_same("amount", given, carrier.amount)
+    return trades
+
+
+def _statement(intent: Intent, book: Book) -> bytes:
+    statement = statement_of(signed_trades(intent), book, settle_by_s=intent.deadline_s)
+    makers, takers = statement_signatures(intent)
+    return statement_calldata(statement, maker_signature=makers, taker_signature=takers)
+
+
+def statement_signatures(statement: Intent) -> tuple[bytes, bytes]:
+    """Return the maker's and the taker's signature of a statement."""
+    return (
+        _signature(statement.inputs, "maker_signature"),
+        _signature(statement.inputs, "taker_signature"),
+    )
 
 
 def _pay(intent: Intent, book: Book) -> bytes:
@@ -125,7 +216,7 @@ def _fill(intent: Intent, book: Book) -> bytes:
     _require_same("maker", quote.maker, intent.scope)
     _require_same("nonce", quote.nonce, intent.ordinal)
     _require_same("asset", quote.maker_asset, intent.asset)
-    _require_same("amount", quote.maker_amount, intent.amount)
+    _require_same("amount", quote.given(acceptance.amount), intent.amount)
     _require_same("deadline", quote.settle_by_s, intent.deadline_s)
     _require_same("quote_id", acceptance.quote_id, quote.quote_id)
     _require_same("recipient", acceptance.recipient, intent.recipient)
@@ -148,7 +239,11 @@ def _require_same(name: str, quoted: object, intended: object) -> None:
 
 
 def _quote_of(intent: Intent) -> FirmQuote:
-    body = intent.inputs.get("quote")
+    return _quote_in(intent.inputs, intent)
+
+
+def _quote_in(inputs: Mapping[str, Json], intent: Intent) -> FirmQuote:
+    body = inputs.get("quote")
     if not isinstance(body, dict):
         raise Permanent(f"a {intent.kind} intent carries its quote, got {body!r}")
     return FirmQuote.from_json(body)

@@ -6,15 +6,16 @@ a quorum answers alike and nobody contradicts, the answer is UNKNOWN, and UNKNOW
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from dmm.adapters.evm.calls import key_call, key_is_used
-from dmm.adapters.evm.codec import BALANCE_OF, Book, account, calldata
-from dmm.adapters.evm.fees import BURN_GAS, GAS_MAX, FeeCaps, burn_fees, fees
-from dmm.adapters.evm.logs import read_orders, read_transfers
-from dmm.adapters.evm.node import Block, NoAnswer, Node, NodeRefused, WrongChain
+from dmm.adapters.evm.calls import key_answer, key_call
+from dmm.adapters.evm.codec import Book, account
+from dmm.adapters.evm.fees import BURN_GAS, FeeCaps, burn_fees, fees, gas_limit
+from dmm.adapters.evm.logs import read_orders
+from dmm.adapters.evm.node import Block, NoAnswer, Node, NodeRefused
+from dmm.adapters.evm.pool import Pool, too_few
 from dmm.ports import (
     Answer,
     Deployment,
@@ -24,17 +25,18 @@ from dmm.ports import (
     SlotRules,
     SlotState,
     Snapshot,
-    TokenTransfer,
     TxView,
 )
 from dmm.settlement.intent import Intent, Purpose, Slot
-from dmm.settlement.quorum import QUORUM, agreed, height_reached, majority
-from dmm.units.amount import Atoms
+from dmm.settlement.quorum import QUORUM, height_reached, majority
 from dmm.units.errors import OutcomeUnknown, Permanent, Retryable, ServiceFault
 
 T = TypeVar("T")
 
 CHAIN = "evm"
+NETS_MAX = 32
+"""Quotes in one net: their intent fits a signer's line, their gas is a small part of a block."""
+
 KNOWN_ALREADY = ("already known", "already imported", "known transaction")
 """What nodes say of bytes they hold: the send is done."""
 
@@ -70,8 +72,8 @@ class EvmChain:
         """
         if not rpc_urls:
             raise ServiceFault("no EVM node is configured: set DMM_EVM_RPC_URLS")
-        self._nodes = [Node(url, chain_id=chain_id) for url in rpc_urls]
-        self._quorum = min(quorum, len(self._nodes))
+        nodes = [Node(url, chain_id=chain_id) for url in rpc_urls]
+        self._pool = Pool(nodes, quorum=min(quorum, len(nodes)))
         self._book = Book(chain_id=chain_id, deployments=deployments)
         self._artefact_dir = artefact_dir
         self._caps = FeeCaps.from_gwei(fee_max=fee_gwei_max, tip=tip_gwei)
@@ -84,7 +86,7 @@ class EvmChain:
     @property
     def slot_rules(self) -> SlotRules:
         """Return the rules of nonces: one sender's transactions exclude each other in one nonce."""
-        return SlotRules(replaces=True, burns=True, atomic=True)
+        return SlotRules(replaces=True, burns=True, atomic=True, nets_max=NETS_MAX)
 
     def snapshot(self) -> Snapshot:
         """Return the highest finalized block that a quorum has, and a head above it.
@@ -92,16 +94,13 @@ class EvmChain:
         With fewer nodes than the quorum answering it is the block they have; what is read at it
         then stays UNKNOWN.
         """
-        views: dict[Node, tuple[Block, Block]] = {}
-        faults: list[Exception] = []
-        for node in self._nodes:
-            try:
-                views[node] = (node.block("latest"), node.block("finalized"))
-            except (NoAnswer, NodeRefused) as fault:
-                faults.append(fault)
-        if not views:
-            raise _no_node(faults)
-        quorum = min(self._quorum, len(views))
+        answers, faults = self._pool.ask(
+            lambda node: (node, (node.block("latest"), node.block("finalized")))
+        )
+        if not answers:
+            raise too_few(faults)
+        views = dict(answers)
+        quorum = min(self._pool.quorum, len(views))
         blocks = _at_height(views, quorum)
         finalized = majority(list(blocks.values()), quorum=quorum)
         if finalized is None:
@@ -120,25 +119,23 @@ class EvmChain:
 
     def transaction(self, tx_id: str, *, at: Snapshot) -> TxView:
         """Look a transaction up on every node; a pending one is ABSENT from the chain."""
-        view = self._agreed(lambda node: _view(node, tx_id, at))
+        view = self._pool.agreed(lambda node: _view(node, tx_id, at))
         return view or TxView(answer=Answer.UNKNOWN)
 
     def key_state(self, intent: Intent, *, at: Snapshot) -> Answer:
         """Read the intent's replay key in our contract at the finalized block's hash."""
         calls = key_call(intent, self._book)
         at_hash = {"blockHash": at.finalized_hash}
-        words = self._agreed(
+        words = self._pool.agreed(
             lambda node: tuple(node.word(call.to, call.data, at_hash) for call in calls)
         )
-        if words is None:
-            return Answer.UNKNOWN
-        return Answer.FOUND if key_is_used(intent, words) else Answer.ABSENT
+        return Answer.UNKNOWN if words is None else key_answer(intent, words)
 
     def next_slot(self, signer: str, *, at: Snapshot) -> int | None:
         """Return the signer's nonce at the finalized block, None unless a quorum agrees."""
         holder = account(signer, what="signer")
         at_hash = {"blockHash": at.finalized_hash}
-        return self._agreed(
+        return self._pool.agreed(
             lambda node: int(node.call("eth_getTransactionCount", holder, at_hash), 16)
         )
 
@@ -179,7 +176,7 @@ class EvmChain:
             slot=slot,
             unit_fee_max=fee,
             unit_tip=tip,
-            gas_max=BURN_GAS if burns else GAS_MAX[intent.kind],
+            gas_max=BURN_GAS if burns else gas_limit(intent),
             purpose=purpose,
             expires=expires,
             anchor=anchor,
@@ -190,7 +187,7 @@ class EvmChain:
         taken = False
         doubts: list[str] = []
         refusals: list[str] = []
-        for node in self._nodes:
+        for node in self._pool.nodes:
             try:
                 node.call("eth_sendRawTransaction", "0x" + raw.hex())
                 taken = True
@@ -210,22 +207,12 @@ class EvmChain:
             raise OutcomeUnknown(f"sent, but it cannot be told to what end: {'; '.join(doubts)}")
         raise Permanent(f"every node refused the transaction: {'; '.join(refusals)}")
 
-    def transfers(self, *, from_height: int, to_height: int) -> list[TokenTransfer]:
-        """Return the transfers of our tokens in a range of heights, both included."""
-        return self._first(
-            lambda node: read_transfers(
-                node, self._book, chain=CHAIN, from_height=from_height, to_height=to_height
-            )
-        )
-
-    def balance(self, *, holder: str, asset: str, height: int) -> Atoms:
-        """Return a holder's token balance at a height; nodes forget old heights: `Retryable`."""
-        token, data = self._book.token(asset), calldata(BALANCE_OF, account(holder, what="holder"))
-        return Atoms(self._first(lambda node: node.word(token, data, hex(height))))
-
     def executed_orders(self, *, from_sequence: int, at: Snapshot) -> list[ExecutedOrder]:
-        """Return governance orders at or below the finalized block; their hash chain is checked."""
-        return self._first(
+        """Return governance orders at or below the finalized block; their hash chain is checked.
+
+        A quorum must tell of the same: an order may release what a kill stopped.
+        """
+        return self._pool.read(
             lambda node: read_orders(
                 node,
                 self._book,
@@ -233,28 +220,9 @@ class EvmChain:
                 chain=CHAIN,
                 from_sequence=from_sequence,
                 at=at,
-            )
+            ),
+            what="the executed orders",
         )
-
-    def _agreed(self, ask: Callable[[Node], T]) -> T | None:
-        """Return what a quorum says alike; None when too few answer or one differs."""
-        answers: list[T | None] = []
-        for node in self._nodes:
-            try:
-                answers.append(ask(node))
-            except (NoAnswer, NodeRefused):
-                answers.append(None)
-        return agreed(answers, quorum=self._quorum)
-
-    def _first(self, ask: Callable[[Node], T]) -> T:
-        """Return the first node's answer that there is; `Retryable` when none answers."""
-        faults: list[Exception] = []
-        for node in self._nodes:
-            try:
-                return ask(node)
-            except (NoAnswer, NodeRefused) as fault:
-                faults.append(fault)
-        raise _no_node(faults)
 
 
 def _at_height(views: Mapping[Node, tuple[Block, Block]], quorum: int) -> dict[Node, Block | None]:
@@ -270,12 +238,6 @@ def _at_height(views: Mapping[Node, tuple[Block, Block]], quorum: int) -> dict[N
         except (NoAnswer, NodeRefused):
             blocks[node] = None
     return blocks
-
-
-def _no_node(faults: Sequence[Exception]) -> Retryable | ServiceFault:
-    if all(isinstance(fault, WrongChain) for fault in faults):
-        return ServiceFault("; ".join(str(fault) for fault in faults))
-    return Retryable(f"no EVM node answers: {'; '.join(str(fault) for fault in faults)}")
 
 
 def _view(node: Node, tx_id: str, at: Snapshot) -> TxView:

@@ -151,8 +151,7 @@ def quote_values(quote: FirmQuote, book: Book) -> tuple[object, ...]:
         book.token(quote.taker_asset),
         quote.maker_amount,
         quote.taker_amount,
-        # The desk's quotes are all or nothing: the least that may be filled is the whole.
-        quote.taker_amount,
+        quote.least,
         quote.fee_bps,
         _fee_recipient(quote),
         quote.expiry_s,

@@ -6,10 +6,10 @@ when there are fewer, give it and no node gives another; silence of the others i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
@@ -17,16 +17,14 @@ from eth_abi.exceptions import DecodingError
 from dmm.adapters.evm.artefacts import load
 from dmm.adapters.evm.codec import BALANCE_OF, account, calldata
 from dmm.adapters.evm.logs import LOG_BLOCKS_MAX, TRANSFER_TOPIC
-from dmm.adapters.evm.node import NoAnswer, Node, WrongChain
-from dmm.adapters.evm.pool import Pool
+from dmm.adapters.evm.node import NoAnswer, Node
+from dmm.adapters.evm.pool import Pool, too_few
 from dmm.ports import Deployment
 from dmm.settlement.chain_event import TOKEN_PREFIX, TRANSFER, BlockRef, ChainEvent
-from dmm.settlement.quorum import QUORUM, agreed, height_reached
+from dmm.settlement.quorum import QUORUM, height_reached
 from dmm.units.amount import Atoms
-from dmm.units.errors import Retryable, ServiceFault
+from dmm.units.errors import ServiceFault
 from dmm.units.ids import Json
-
-T = TypeVar("T")
 
 CHAIN = "evm"
 VAULT_PREFIX = "vault:"
@@ -106,12 +104,12 @@ class EvmLog:
         )
         height = height_reached([final.height for final, _ in views], quorum=self._quorum)
         if height is None:
-            raise _too_few(faults)
+            raise too_few(faults)
         return self.block(height), min((head for _, head in views), key=lambda head: head.height)
 
     def block(self, height: int) -> BlockRef:
         """Return the block at a height; `Retryable` when nodes are silent or contradict."""
-        return self._agreed(lambda node: _block(node, hex(height)), what=f"block {height}")
+        return self._pool.read(lambda node: _block(node, hex(height)), what=f"block {height}")
 
     def events(self, *, from_height: int, to_height: int) -> list[ChainEvent]:
         """Return events in a range of heights, both included, in the chain's order.
@@ -126,7 +124,7 @@ class EvmLog:
         found: list[ChainEvent] = []
         for first in range(max(0, from_height), to_height + 1, LOG_BLOCKS_MAX):
             last = min(first + LOG_BLOCKS_MAX - 1, to_height)
-            logs = self._agreed(
+            logs = self._pool.read(
                 lambda node, first=first, last=last: self._logs(node, first, last),  # type: ignore[misc]
                 what=f"logs of blocks {first} to {last}",
             )
@@ -137,7 +135,7 @@ class EvmLog:
         """Return a holder's token balance at a height; `Retryable` when nodes forgot it."""
         token = self._addresses[TOKEN_PREFIX + asset]
         data = calldata(BALANCE_OF, account(holder, what="holder"))
-        found = self._agreed(
+        found = self._pool.read(
             lambda node: node.word(token, data, hex(height)),
             what=f"the {asset} balance of {holder}",
         )
@@ -203,25 +201,6 @@ class EvmLog:
             for (name, _, parts), value in zip(layout.data, values, strict=True)
         }
         return layout.name, args
-
-    def _agreed(self, ask: Callable[[Node], T], *, what: str) -> T:
-        answers, faults = self._pool.ask(ask)
-        if len(answers) < self._quorum:
-            raise _too_few(faults)
-        found = agreed(answers, quorum=self._quorum)
-        if found is None:
-            raise Retryable(
-                f"the EVM nodes contradict one another about {what}: one lies or lags; ask again, "
-                "then take the odd one out of DMM_EVM_RPC_URLS"
-            )
-        return found
-
-
-def _too_few(faults: Sequence[Exception]) -> Retryable | ServiceFault:
-    text = "; ".join(str(fault) for fault in faults)
-    if faults and all(isinstance(fault, WrongChain) for fault in faults):
-        return ServiceFault(text)
-    return Retryable(f"too few EVM nodes answer: {text}")
 
 
 def _block(node: Node, which: str) -> BlockRef:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from dmm.settlement.intent import IntentKind
+from dmm.settlement.carrier import is_carrier, trades_of
+from dmm.settlement.intent import Intent, IntentKind
 from dmm.settlement.lifecycle import BUMP_MAX, BURN_BUMP_MAX
 from dmm.units.amount import ceil_div
 from dmm.units.errors import Permanent
@@ -18,8 +19,13 @@ GAS_MAX = {
     IntentKind.REWARD: 150_000,
     IntentKind.BUYBACK: 350_000,
     IntentKind.QUOTE: 250_000,
+    IntentKind.NET: 250_000,
+    IntentKind.STATEMENT: 250_000,
 }
-"""Gas limit by kind: about twice what contracts/evm/gas.json measures."""
+"""Gas limit by kind: twice what contracts/evm/gas.json measures; of a batch: its first quote."""
+
+GAS_A_QUOTE = 25_000
+"""What each further quote of a batch may cost; every 256th nonce opens a word."""
 
 BURN_GAS = 21_000
 """What a transfer of nothing costs, exactly."""
@@ -62,6 +68,12 @@ def fees(caps: FeeCaps, *, bump: int) -> tuple[int, int]:
     for _ in range(bump):
         tip = ceil_div(tip * BUMP_NUMERATOR, BUMP_DENOMINATOR)
     return fee, min(tip, fee)
+
+
+def gas_limit(intent: Intent) -> int:
+    """Return the gas limit of the transaction that carries an intent out."""
+    more = len(trades_of(intent)) - 1 if is_carrier(intent) else 0
+    return GAS_MAX[intent.kind] + GAS_A_QUOTE * more
 
 
 def burn_fees(caps: FeeCaps, *, bump: int) -> tuple[int, int]:

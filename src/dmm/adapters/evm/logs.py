@@ -1,8 +1,7 @@
-"""What the chain's own log says: transfers of our tokens, executed orders of governance."""
+"""What the chain's own log says of governance: the orders it executed, as a hash chain."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,7 @@ from eth_abi.exceptions import DecodingError
 from dmm.adapters.evm.artefacts import load
 from dmm.adapters.evm.codec import BLOCK_OF, SEQUENCE, Book, calldata, order_head
 from dmm.adapters.evm.node import NoAnswer, Node
-from dmm.ports import ExecutedOrder, Snapshot, TokenTransfer
-from dmm.units.amount import Atoms
+from dmm.ports import ExecutedOrder, Snapshot
 from dmm.units.errors import InvariantBroken
 from dmm.units.ids import Hash32
 
@@ -24,26 +22,6 @@ LOG_BLOCKS_MAX = 2_000
 """Heights asked for at once: nodes refuse long ranges."""
 
 ORDERS_PER_CALL_MAX = 256
-
-
-def read_transfers(
-    node: Node, book: Book, *, chain: str, from_height: int, to_height: int
-) -> list[TokenTransfer]:
-    """Return transfers of our tokens in a range of heights, by height and log index."""
-    symbols = book.tokens()
-    found: list[TokenTransfer] = []
-    if not symbols:
-        return found
-    for first, last in _ranges(from_height, to_height):
-        query = {
-            "fromBlock": hex(first),
-            "toBlock": hex(last),
-            "address": sorted(symbols),
-            "topics": [TRANSFER_TOPIC],
-        }
-        logs = node.call("eth_getLogs", query)
-        found.extend(_transfer(log, symbols, chain=chain) for log in logs)
-    return sorted(found, key=lambda item: (item.height, item.log_index))
 
 
 def read_orders(
@@ -94,25 +72,6 @@ def _require_link(
     follows = not before or before[-1].head == order.previous_head
     if head != order.head or not follows:
         raise InvariantBroken(f"order {order.sequence} of {order.contract} breaks the hash chain")
-
-
-def _ranges(from_height: int, to_height: int) -> Iterator[tuple[int, int]]:
-    for first in range(max(0, from_height), to_height + 1, LOG_BLOCKS_MAX):
-        yield first, min(first + LOG_BLOCKS_MAX - 1, to_height)
-
-
-def _transfer(log: dict[str, Any], symbols: dict[str, str], *, chain: str) -> TokenTransfer:
-    return TokenTransfer(
-        chain=chain,
-        height=int(log["blockNumber"], 16),
-        block_hash=str(log["blockHash"]),
-        tx_id=str(log["transactionHash"]),
-        log_index=int(log["logIndex"], 16),
-        asset=symbols[log["address"].lower()],
-        sender="0x" + log["topics"][1][-40:].lower(),
-        recipient="0x" + log["topics"][2][-40:].lower(),
-        amount=Atoms(int(log["data"], 16)),
-    )
 
 
 def _order(

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from typing import Protocol
 
 from coincurve import PrivateKey
-from eth_account import Account
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from eth_utils.crypto import keccak
 
-from dmm.adapters.evm.calls import Call, call_of
+from dmm.adapters.evm.batches import statement_digest, statement_of
+from dmm.adapters.evm.calls import Call, call_of, signed_trades
 from dmm.adapters.evm.codec import Book, acceptance_digest, quote_digest
-from dmm.adapters.evm.verify import address_of
+from dmm.adapters.evm.verify import address_of, check_statement
 from dmm.ports import SignedTx, SignRequest
 from dmm.rfq.protocol import Acceptance, FirmQuote
-from dmm.settlement.intent import Purpose
+from dmm.settlement.intent import Intent, Purpose
 from dmm.units.amount import Atoms
-from dmm.units.errors import Permanent, ServiceFault
-
-KEYSTORE_WORK = 4_096
-"""scrypt's cost for keystores written here: their passwords are random, not remembered."""
+from dmm.units.errors import Permanent
 
 
 class Key:
@@ -43,42 +39,33 @@ class Key:
         """Return the raw bytes of a signed EIP-1559 transaction."""
         unsigned = TypedTransaction.from_dict(fields | {"type": 2})
         signature = self._key.sign_recoverable(unsigned.hash(), hasher=None)
-        signed = unsigned.as_dict() | {
-            "v": signature[64],
-            "r": int.from_bytes(signature[:32], "big"),
-            "s": int.from_bytes(signature[32:64], "big"),
-        }
-        return bytes(TypedTransaction.from_dict(signed).encode())
-
-    def keystore(self, password: str) -> dict[str, object]:
-        """Return the key encrypted as a version 3 keystore."""
-        return dict(
-            Account.encrypt(self._key.secret, password, kdf="scrypt", iterations=KEYSTORE_WORK)
-        )
+        return signed_bytes(unsigned, signature)
 
 
-def load_key(keystore: Path, password_file: Path) -> Key:
-    """Decrypt a version 3 keystore.
+class TransactionKey(Protocol):
+    """A key that sends transactions: here in memory, or elsewhere."""
 
-    Raises
-    ------
-    ServiceFault
-        If a file is missing, open to other accounts, or the password does not fit.
-    """
-    for path in (keystore, password_file):
-        if not path.is_file():
-            raise ServiceFault(f"{path} is missing: the signer cannot start without it")
-        if path.stat().st_mode & 0o077:
-            raise ServiceFault(f"{path} can be read by other accounts: chmod 600 it")
-    try:
-        body = json.loads(keystore.read_text(encoding="utf-8"))
-        secret = Account.decrypt(body, password_file.read_text(encoding="utf-8").strip())
-    except (ValueError, KeyError, TypeError, NotImplementedError) as error:
-        raise ServiceFault(f"{keystore} cannot be decrypted: {error}") from error
-    return Key(bytes(secret))
+    @property
+    def address(self) -> str:
+        """Return its address in checksum form."""
+        ...
+
+    def sign_transaction(self, fields: dict[str, object]) -> bytes:
+        """Return the raw bytes of a signed EIP-1559 transaction."""
+        ...
 
 
-def sign_settlement(request: SignRequest, *, key: Key, book: Book) -> SignedTx:
+def signed_bytes(unsigned: TypedTransaction, signature: bytes) -> bytes:
+    """Return a transaction under its signature r ‖ s ‖ v, 65 bytes, v 0 or 1."""
+    signed = unsigned.as_dict() | {
+        "v": signature[64],
+        "r": int.from_bytes(signature[:32], "big"),
+        "s": int.from_bytes(signature[32:64], "big"),
+    }
+    return bytes(TypedTransaction.from_dict(signed).encode())
+
+
+def sign_settlement(request: SignRequest, *, key: TransactionKey, book: Book) -> SignedTx:
     """Rebuild the transaction from its intent and sign it; a burn sends nothing to its own sender.
 
     Raises
@@ -113,6 +100,20 @@ def sign_settlement(request: SignRequest, *, key: Key, book: Book) -> SignedTx:
 def sign_quote(quote: FirmQuote, *, key: Key, book: Book) -> bytes:
     """Sign a firm quote as its maker or the maker's delegate."""
     return key.sign_digest(quote_digest(quote, book))
+
+
+def sign_statement(carrier: Intent, *, key: Key, book: Book) -> bytes:
+    """Sign what a batch of quotes comes to, as the key that signed each of them, or took each.
+
+    Raises
+    ------
+    Permanent
+        If a quote in it is not the key's own, or was accepted otherwise than its terms let it.
+    """
+    check_statement(carrier, party=key.address, book=book)
+    trades = signed_trades(carrier)
+    statement = statement_of(trades, book, settle_by_s=carrier.deadline_s)
+    return key.sign_digest(statement_digest(statement, book))
 
 
 def sign_acceptance(acceptance: Acceptance, quote: FirmQuote, *, key: Key, book: Book) -> bytes:

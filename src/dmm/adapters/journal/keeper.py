@@ -86,7 +86,8 @@ class Keeper:
         self._latch_poll_s = latch_poll_s
         # The worker bounds what it hands over before it is written; nothing else is queued here.
         self._writes: queue.SimpleQueue[tuple[Kind, object] | None] = queue.SimpleQueue()
-        self._asks: queue.SimpleQueue[tuple[str, int] | None] = queue.SimpleQueue()
+        # A thread for each question: one that hangs holds up no other.
+        self._asks: dict[str, queue.SimpleQueue[tuple[str, int] | None]] = {}
         self._offsets = ClockOffsets()
         self._ending = threading.Event()
         self._speaking = threading.Lock()
@@ -96,7 +97,6 @@ class Keeper:
         writer = threading.Thread(target=self._write_all, name="writer", daemon=True)
         threads = [
             writer,
-            threading.Thread(target=self._answer_all, name="reader", daemon=True),
             threading.Thread(target=self._watch, name="switches", daemon=True),
         ]
         for thread in threads:
@@ -105,12 +105,13 @@ class Keeper:
             if kind in WRITES:
                 self._writes.put((kind, content))
             elif kind is Kind.ASK:
-                self._asks.put(cast("tuple[str, int]", content))
+                self._ask(cast("tuple[str, int]", content))
             else:
                 break
         self._ending.set()
         self._writes.put(None)
-        self._asks.put(None)
+        for asks in self._asks.values():
+            asks.put(None)
         writer.join(END_S_MAX)
         # Hanging up tells the worker that all is written.
         with self._speaking:
@@ -160,8 +161,18 @@ class Keeper:
 
     # -- reading ------------------------------------------------------------------------------
 
-    def _answer_all(self) -> None:
-        while (key := self._asks.get()) is not None:
+    def _ask(self, key: tuple[str, int]) -> None:
+        question, _ = key
+        asks = self._asks.get(question)
+        if asks is None:
+            asks = self._asks[question] = queue.SimpleQueue()
+            threading.Thread(
+                target=self._answer_all, args=(asks,), name=question, daemon=True
+            ).start()
+        asks.put(key)
+
+    def _answer_all(self, asks: queue.SimpleQueue[tuple[str, int] | None]) -> None:
+        while (key := asks.get()) is not None:
             question, number = key
             try:
                 work = self._known[question]

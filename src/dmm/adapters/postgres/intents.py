@@ -81,6 +81,10 @@ class Intents(Part):
         """Return intents with their state in the order recorded, of one run's epochs or of all."""
         return self._session.transact(lambda cursor: _intents(cursor, run_id))
 
+    def intent_state(self, intent_id: Hash32) -> IntentState | None:
+        """Return an intent's state now; None when the journal does not know it."""
+        return self._session.transact(lambda cursor: _state(cursor, intent_id))
+
     def live_slots(self, chain: str) -> list[tuple[Intent, IntentState, Slot]]:
         """Return every slot of a chain that is not retired, with the intent it belongs to."""
         return self._session.transact(lambda cursor: _live_slots(cursor, chain))
@@ -88,8 +92,8 @@ class Intents(Part):
     def final_transactions(self, chain: str) -> list[tuple[Intent, str, int]]:
         """Return (intent, tx id, height) of every intent final on a chain, by height.
 
-        The tx id is empty for an intent that was adopted: its key was used by a transaction that
-        the journal does not know.
+        What a carrier settled has the carrier's. The tx id is empty for an intent that was adopted:
+        its key was used by a transaction that the journal does not know.
         """
         return self._session.transact(lambda cursor: _final_transactions(cursor, chain))
 
@@ -238,11 +242,18 @@ def _intents(cursor: Cursor, run_id: str | None) -> list[tuple[Intent, IntentSta
     return [(intent_from_row(content), IntentState(state)) for *content, state in cursor]
 
 
+def _state(cursor: Cursor, intent_id: Hash32) -> IntentState | None:
+    cursor.execute("SELECT state FROM intent WHERE intent_id = %s", [intent_id])
+    row = cursor.fetchone()
+    return None if row is None else IntentState(row[0])
+
+
 def _final_transactions(cursor: Cursor, chain: str) -> list[tuple[Intent, str, int]]:
     cursor.execute(
         "SELECT "  # noqa: S608
         + CONTENT
-        + """, coalesce(i.final_tx_id, ''), i.closed_height FROM intent i
+        + """, coalesce(i.final_tx_id, c.final_tx_id, ''), i.closed_height FROM intent i
+             LEFT JOIN intent c ON c.intent_id = decode(i.inputs->>'carrier', 'hex')
              WHERE i.chain = %s AND i.state = 'FINAL' ORDER BY i.closed_height, i.recorded_no""",
         [chain],
     )

@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from dmm.adapters.postgres.runs import Part, lock_run
 from dmm.adapters.postgres.session import Cursor
 from dmm.rfq.protocol import Acceptance, FirmQuote, RfqTrade
+from dmm.units.chain import address_key
 from dmm.units.errors import InvariantBroken
 from dmm.units.ids import Hash32
 
@@ -45,7 +46,7 @@ class Rfq(Part):
     def rfq_issued(
         self, *, quote_ids: Sequence[Hash32], nonces: Sequence[tuple[str, int]] = ()
     ) -> list[RfqTrade]:
-        """Return those quotes that we issued, by their ids or by (maker in any case, nonce)."""
+        """Return those quotes that we issued, by their ids or by (maker, nonce)."""
         return self._session.transact(lambda cursor: _issued(cursor, quote_ids, nonces))
 
 
@@ -129,6 +130,7 @@ def _trade(cursor: Cursor, quote_id: Hash32) -> RfqTrade | None:
 def _issued(
     cursor: Cursor, quote_ids: Sequence[Hash32], nonces: Sequence[tuple[str, int]]
 ) -> list[RfqTrade]:
+    asked = {(address_key(maker), nonce) for maker, nonce in nonces}
     makers, numbers = [maker.lower() for maker, _ in nonces], [nonce for _, nonce in nonces]
     cursor.execute(
         _SELECT  # noqa: S608 - a constant list of columns
@@ -136,7 +138,13 @@ def _issued(
                (SELECT * FROM unnest(%s::text[], %s::bigint[])) ORDER BY maker, nonce""",
         [list(quote_ids), makers, numbers],
     )
-    return [_from_row(row) for row in cursor]
+    # The index knows makers in lower case, and there two base58 addresses may look alike.
+    return [
+        trade
+        for trade in map(_from_row, cursor)
+        if trade.quote.quote_id in quote_ids
+        or (address_key(trade.quote.maker), trade.quote.nonce) in asked
+    ]
 
 
 def _trades(cursor: Cursor, run_id: str, epoch: int) -> list[RfqTrade]:

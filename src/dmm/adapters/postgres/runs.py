@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 
 from dmm.adapters.postgres.partitions import refuse_pruned_run
 from dmm.adapters.postgres.session import Cursor, Session
-from dmm.ports import Run
+from dmm.ports import SHADOW, Run
 from dmm.units.errors import UsageFault
 from dmm.units.time import Nanos
 
@@ -38,7 +38,7 @@ class Runs(Part):
         return self._session.transact(lambda cursor: _run(cursor, run_id))
 
     def latest_run(self) -> Run | None:
-        """Return the run started last."""
+        """Return the run started last, shadows apart."""
         return self._session.transact(_latest_run)
 
     def runs(self, *, prefix: str = "", limit: int) -> list[Run]:
@@ -103,7 +103,8 @@ def _run(cursor: Cursor, run_id: str) -> Run:
 def _latest_run(cursor: Cursor) -> Run | None:
     cursor.execute(
         """SELECT run_id, kind, symbol, epochs, spec, started_at_ns, finished_at_ns
-           FROM run ORDER BY started_at_ns DESC, run_id DESC LIMIT 1"""
+           FROM run WHERE kind <> %s ORDER BY started_at_ns DESC, run_id DESC LIMIT 1""",
+        [SHADOW],
     )
     row = cursor.fetchone()
     return None if row is None else _from_row(row)

@@ -20,6 +20,7 @@ from dmm.adapters.postgres.restore import Restore
 from dmm.adapters.postgres.retention import Retention
 from dmm.adapters.postgres.rfq import Rfq
 from dmm.adapters.postgres.runs import Runs
+from dmm.adapters.postgres.searches import Searches
 from dmm.adapters.postgres.session import Session
 from dmm.adapters.postgres.slices import Slices
 
@@ -41,6 +42,7 @@ class PostgresStore(
     AuditReads,
     Restore,
     Retention,
+    Searches,
 ):
     """Implements `ports.Store`: every method is one transaction, safe to call from any thread.
 

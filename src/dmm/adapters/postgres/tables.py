@@ -41,6 +41,11 @@ from dmm.adapters.postgres.journal_tables import (
     RunRow,
     TransferRow,
 )
+from dmm.adapters.postgres.research_tables import (
+    ParameterSearchPieceRow,
+    ParameterSearchRow,
+    PolicyCandidateRow,
+)
 
 __all__ = [
     "AccountRow",
@@ -67,6 +72,9 @@ __all__ = [
     "LaneRow",
     "LegalTransitionRow",
     "MarketSliceRow",
+    "ParameterSearchPieceRow",
+    "ParameterSearchRow",
+    "PolicyCandidateRow",
     "PolicyRow",
     "QuarantineReleaseRow",
     "QuoteNonceRow",

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from dmm.adapters.reports.plots import line_plot, price_plot
 from dmm.adapters.reports.session import SessionResult
+from dmm.adapters.reports.table import CHAIN_COLUMNS
 from dmm.units.errors import ServiceFault
 
 
@@ -30,6 +31,7 @@ def write_report(result: SessionResult, path: Path) -> None:
     series = result.series
     text = environment.get_template("session.html").render(
         result=result,
+        chain_columns=CHAIN_COLUMNS,
         price=Markup(price_plot(series, unit="price")),  # noqa: S704 - our own SVG
         inventory=Markup(  # noqa: S704
             line_plot(series.seconds, series.inventory, unit="inventory, lots")

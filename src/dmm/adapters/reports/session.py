@@ -88,6 +88,14 @@ class SessionResult:
         """Tell whether chain equals ledger and every planned settlement came to an end."""
         return self.difference_atoms == 0 and self.planned == self.final + self.failed
 
+    def transactions(self, chain: str) -> list[str]:
+        """Return the ids of the transactions that settled on a chain, each once.
+
+        One may settle several payments, and a payment that somebody else's transaction made is
+        known by its key alone.
+        """
+        return list(dict.fromkeys(s.tx_id for s in self.settled if s.chain == chain and s.tx_id))
+
     def to_json(self) -> dict[str, object]:
         """Return the object that ``--json`` prints."""
         return {
@@ -103,7 +111,7 @@ class SessionResult:
             "chains": {
                 chain: {
                     **counts,
-                    "transactions": [s.tx_id for s in self.settled if s.chain == chain],
+                    "transactions": self.transactions(chain),
                 }
                 for chain, counts in self.chain_counts.items()
             },

@@ -7,14 +7,26 @@ from rich.table import Table
 
 from dmm.adapters.reports.session import SessionResult
 
+CHAIN_COLUMNS = (
+    "settlements",
+    "rewards",
+    "buybacks",
+    "quotes",
+    "audited",
+    "difference",
+    "checked_at_block",
+)
+"""What the table of chains shows; "audited" counts the epochs' audits."""
+
 
 def print_session(result: SessionResult, console: Console) -> None:
     """Print epochs, totals and settlements."""
     source = "simulated market (DEMO)" if result.is_simulated else ", ".join(result.tape)
     console.print(f"[bold]{result.symbol}[/bold] on {result.venue} · {source}")
-    console.print("[dim]local chain, test tokens and counterparties are simulated: DEMO[/dim]")
+    console.print("[dim]local chains, test tokens and counterparties are simulated: DEMO[/dim]")
     _print_epochs(result, console)
     _print_totals(result, console)
+    _print_chains(result, console)
     _print_settlements(result, console)
     for warning in result.warnings:
         console.print(f"[yellow]warning:[/yellow] {warning}")
@@ -56,6 +68,16 @@ def _print_totals(result: SessionResult, console: Console) -> None:
     }
     for name, value in rows.items():
         table.add_row(name, value)
+    console.print(table)
+
+
+def _print_chains(result: SessionResult, console: Console) -> None:
+    table = Table(title="Chains", title_justify="left")
+    table.add_column("chain")
+    for name in CHAIN_COLUMNS:
+        table.add_column(name.replace("_", " "), justify="right")
+    for chain, counts in result.chain_counts.items():
+        table.add_row(chain, *(str(counts.get(name, 0)) for name in CHAIN_COLUMNS))
     console.print(table)
 
 

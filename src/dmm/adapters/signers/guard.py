@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from dmm.adapters.signers.outflow import outflows
 from dmm.adapters.signers.policy import SignerPolicy
 from dmm.ports import SignRequest
 from dmm.rfq.protocol import FirmQuote
@@ -12,25 +15,27 @@ SETTLEMENT_CONTRACTS = {
     IntentKind.REWARD: "treasury",
     IntentKind.BUYBACK: "treasury",
     IntentKind.QUOTE: "settlement",
+    IntentKind.NET: "settlement",
+    IntentKind.STATEMENT: "settlement",
 }
 """The one contract each kind of intent may call; the function follows from the kind."""
 
 CLOCK_SLACK_S = 15
 """How far the chain's clock, by which quotes expire, may run ahead of the signer's own."""
 
-
 RESCUE_FACTOR = 2
 """How far above the policy's fee a burn may go: it must outbid what it replaces."""
 
-BURN_GAS_MAX = 21_000
-"""A burn carries no data and calls nothing."""
 
-
-def check_burn(request: SignRequest, policy: SignerPolicy) -> None:
+def check_burn(request: SignRequest, policy: SignerPolicy, *, gas_max: int | None) -> None:
     """Refuse a burn that could do more than use a slot up.
 
-    It moves nothing but its fee, at the most `BURN_GAS_MAX` times `RESCUE_FACTOR` times the
-    policy's fee, so it needs no cap of an asset and is signed while the kill switch holds.
+    It moves nothing but its fee, at the most `gas_max` times `RESCUE_FACTOR` times the policy's
+    fee, so it needs no cap of an asset and is signed while the kill switch holds.
+
+    Parameters
+    ----------
+    gas_max : units of work an empty transaction may take on the chain; None where it has no burns
 
     Raises
     ------
@@ -41,13 +46,15 @@ def check_burn(request: SignRequest, policy: SignerPolicy) -> None:
         raise Permanent(f"a {request.purpose} request is no burn")
     if request.intent.chain != policy.chain:
         raise Permanent(f"chain {request.intent.chain!r} is not allowed, only {policy.chain!r}")
+    if gas_max is None:
+        raise Permanent(f"chain {policy.chain!r} has no burns: its slots end by themselves")
     if request.slot < 0 or request.bump < 0:
         raise Permanent(f"slot {request.slot} and bump {request.bump} must be >= 0")
     fee_max = RESCUE_FACTOR * policy.unit_fee_max
     if request.unit_fee_max > fee_max:
         raise Permanent(f"fee {request.unit_fee_max} a unit exceeds {fee_max}, a burn's most")
-    if request.gas_max > BURN_GAS_MAX:
-        raise Permanent(f"gas {request.gas_max} exceeds {BURN_GAS_MAX}, a burn's most")
+    if request.gas_max > gas_max:
+        raise Permanent(f"gas {request.gas_max} exceeds {gas_max}, a burn's most")
 
 
 def check_settlement(request: SignRequest, policy: SignerPolicy) -> None:
@@ -59,7 +66,7 @@ def check_settlement(request: SignRequest, policy: SignerPolicy) -> None:
         The text names the first violation and its limit.
     """
     intent = request.intent
-    wanted = SETTLEMENT_CONTRACTS[intent.kind]
+    wanted = SETTLEMENT_CONTRACTS.get(intent.kind)
     if intent.chain != policy.chain:
         raise Permanent(f"chain {intent.chain!r} is not allowed, only {policy.chain!r}")
     if intent.contract != wanted or wanted not in policy.contracts:
@@ -70,16 +77,32 @@ def check_settlement(request: SignRequest, policy: SignerPolicy) -> None:
         raise Permanent(f"fee {request.unit_fee_max} a unit exceeds {policy.unit_fee_max}")
     if request.gas_max > policy.gas_max:
         raise Permanent(f"gas {request.gas_max} exceeds {policy.gas_max}")
-    _check_amount(intent.asset, intent.amount, policy)
+    totals: dict[str, int] = {}
+    for flow in outflows(intent):
+        # One by one too: a negative amount must not make room for another.
+        _check_amount(flow.asset, flow.amount, policy)
+        totals[flow.asset] = totals.get(flow.asset, 0) + flow.amount
+    for asset, total in totals.items():
+        _check_amount(asset, total, policy)
+    if policy.numeraire is not None:
+        policy.numeraire.check_each(totals)
 
 
-def check_quote(quote: FirmQuote, policy: SignerPolicy, *, signer: str, now_s: int) -> None:
+def check_quote(
+    quote: FirmQuote,
+    policy: SignerPolicy,
+    *,
+    signer: str,
+    now_s: int,
+    canonical: Callable[[str], str],
+) -> None:
     """Refuse a quote outside the allow-list, the notional caps and the longest lifetimes.
 
     Parameters
     ----------
     signer : address of the key that would sign
     now_s : the signer's own clock, seconds since 1970 UTC
+    canonical : the chain's one spelling of an address
 
     Raises
     ------
@@ -93,7 +116,7 @@ def check_quote(quote: FirmQuote, policy: SignerPolicy, *, signer: str, now_s: i
         ("maker", quote.maker, policy.maker),
         ("signer", quote.signer, signer),
     ):
-        if got.lower() != wanted.lower():
+        if canonical(got) != canonical(wanted):
             raise Permanent(f"{name} {got} is not allowed, only {wanted}")
     if quote.expiry_s > now_s + policy.ttl_s_max + CLOCK_SLACK_S:
         raise Permanent(f"the quote lives until {quote.expiry_s}, {policy.ttl_s_max} s are allowed")
@@ -103,6 +126,12 @@ def check_quote(quote: FirmQuote, policy: SignerPolicy, *, signer: str, now_s: i
         )
     _check_amount(quote.maker_asset, quote.maker_amount, policy)
     _check_amount(quote.taker_asset, quote.taker_amount, policy)
+    if policy.numeraire is not None:
+        policy.numeraire.check_each({quote.maker_asset: quote.maker_amount})
+        policy.numeraire.check_give(
+            gives=(quote.maker_asset, quote.maker_amount),
+            takes=(quote.taker_asset, quote.taker_amount),
+        )
 
 
 def _check_amount(asset: str, amount: int, policy: SignerPolicy) -> None:

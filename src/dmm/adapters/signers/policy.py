@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dmm.adapters.signers.numeraire import Numeraire, Rate
 from dmm.units.errors import ServiceFault
+
+TOML_MAX = 2**63 - 1
+"""Largest integer of TOML; what is larger is written as text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +28,9 @@ class SignerPolicy:
     """One signer's allow-list and caps.
 
     `contracts` holds the deployments the signer may name, by name. An asset without a cap is
-    refused. `settle_s_max` and `ttl_s_max` bound how far ahead a quote may reach.
+    refused. `settle_s_max` and `ttl_s_max` bound how far ahead a quote may reach. `chain_id` is
+    the network's own number: negative on TON, the genesis hash as an integer on Solana. `numeraire`
+    bounds all assets together; a settlement signer does not start without it.
     """
 
     chain: str
@@ -36,6 +42,7 @@ class SignerPolicy:
     gas_max: int
     ttl_s_max: int
     settle_s_max: int
+    numeraire: Numeraire | None = None
 
 
 def read_policy(path: Path) -> SignerPolicy:
@@ -56,6 +63,15 @@ def read_policy(path: Path) -> SignerPolicy:
         [caps.DCT]
         each_atoms = "1000000000000"  # text, because TOML integers end at 2^63
         day_atoms = "5000000000000"
+        [numeraire]                 # over all assets together
+        name = "cent"
+        each_max = "10000000"
+        day_max = "50000000"
+        recipient_day_max = "20000000"
+        give_bps_max = 300          # may be left out: no bound on what a quote gives away
+        [numeraire.rates.DCT]       # so many atoms count for so much
+        atoms = "1000000000"
+        worth = "12"
 
     Raises
     ------
@@ -75,7 +91,7 @@ def read_policy(path: Path) -> SignerPolicy:
 def format_policy(policy: SignerPolicy) -> str:
     """Return a policy as the text that `read_policy` reads."""
     lines = [f'chain = "{policy.chain}"', f'maker = "{policy.maker}"']
-    lines += [f"{name} = {getattr(policy, name)}" for name in _NUMBERS]
+    lines += [f"{name} = {_number(getattr(policy, name))}" for name in _NUMBERS]
     lines += ["[contracts]"]
     lines += [f'"{name}" = "{address}"' for name, address in sorted(policy.contracts.items())]
     for asset, cap in sorted(policy.caps.items()):
@@ -84,16 +100,37 @@ def format_policy(policy: SignerPolicy) -> str:
             f'each_atoms = "{cap.each_atoms}"',
             f'day_atoms = "{cap.day_atoms}"',
         ]
+    if policy.numeraire is not None:
+        lines += _numeraire_lines(policy.numeraire)
     return "\n".join(lines) + "\n"
 
 
+def _number(value: int) -> str:
+    return str(value) if abs(value) <= TOML_MAX else f'"{value}"'
+
+
+def _numeraire_lines(numeraire: Numeraire) -> list[str]:
+    lines = ["[numeraire]", f'name = "{numeraire.name}"']
+    lines += [f'{name} = "{getattr(numeraire, name)}"' for name in _BOUNDS]
+    if numeraire.give_bps_max is not None:
+        lines += [f"give_bps_max = {numeraire.give_bps_max}"]
+    for asset, rate in sorted(numeraire.rates.items()):
+        lines += [
+            f'[numeraire.rates."{asset}"]',
+            f'atoms = "{rate.atoms}"',
+            f'worth = "{rate.worth}"',
+        ]
+    return lines
+
+
+_BOUNDS = ("each_max", "day_max", "recipient_day_max")
 _NUMBERS = ("chain_id", "unit_fee_max", "gas_max", "ttl_s_max", "settle_s_max")
 
 
 def _policy(body: dict[str, Any]) -> SignerPolicy:
     return SignerPolicy(
         chain=str(body["chain"]),
-        chain_id=_whole(body["chain_id"]),
+        chain_id=_integer(body["chain_id"]),
         maker=str(body["maker"]),
         contracts={name: str(address) for name, address in body["contracts"].items()},
         caps={
@@ -104,11 +141,42 @@ def _policy(body: dict[str, Any]) -> SignerPolicy:
         gas_max=_whole(body["gas_max"]),
         ttl_s_max=_whole(body["ttl_s_max"]),
         settle_s_max=_whole(body["settle_s_max"]),
+        numeraire=_numeraire(body["numeraire"]) if "numeraire" in body else None,
     )
 
 
+def _numeraire(body: dict[str, Any]) -> Numeraire:
+    unknown = set(body) - set(Numeraire.__dataclass_fields__)
+    if unknown:
+        raise ValueError(f"[numeraire] holds unknown {sorted(unknown)}")
+    give_bps = body.get("give_bps_max")
+    return Numeraire(
+        name=str(body["name"]),
+        each_max=_whole(body["each_max"]),
+        day_max=_whole(body["day_max"]),
+        recipient_day_max=_whole(body["recipient_day_max"]),
+        rates={asset: _rate(rate) for asset, rate in body["rates"].items()},
+        give_bps_max=None if give_bps is None else _whole(give_bps),
+    )
+
+
+def _rate(body: dict[str, Any]) -> Rate:
+    rate = Rate(atoms=_whole(body["atoms"]), worth=_whole(body["worth"]))
+    # A worth of nothing would lift every cap of that asset.
+    if rate.atoms == 0 or rate.worth == 0:
+        raise ValueError("a rate's atoms and worth must be > 0")
+    return rate
+
+
 def _whole(value: Any) -> int:
-    number = int(value) if isinstance(value, str) else value
-    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+    number = _integer(value)
+    if number < 0:
         raise ValueError(f"expected a whole number >= 0, got {value!r}")
+    return number
+
+
+def _integer(value: Any) -> int:
+    number = int(value) if isinstance(value, str) else value
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise TypeError(f"expected a whole number, got {value!r}")
     return number

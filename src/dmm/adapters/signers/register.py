@@ -1,21 +1,27 @@
 """What a signer has signed: once per slot and bump, and how much a day.
 
 The file is written before a signature leaves. It is not part of the journal and no restore of the
-journal rewinds it.
+journal rewinds it; a restore of the file itself is noticed by its witness.
 """
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from dmm.adapters.signers.outflow import Outflow
+from dmm.adapters.signers.spending import SCHEMA as SPENDING_SCHEMA
+from dmm.adapters.signers.spending import Entry, Spending
+from dmm.adapters.signers.witness import Mark, Witness
 from dmm.ports import SignedTx, SignRequest
 from dmm.settlement.intent import Purpose
 from dmm.units.amount import Atoms
 from dmm.units.errors import Permanent, ServiceFault
 from dmm.units.ids import Json, canonical_json, content_id
+
+__all__ = ["Entry", "Register", "payload_of"]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS signature (
@@ -24,41 +30,63 @@ CREATE TABLE IF NOT EXISTS signature (
     tx_id TEXT NOT NULL, raw BLOB NOT NULL, fee_atoms_max TEXT NOT NULL,
     UNIQUE (key, slot, bump)
 );
-CREATE TABLE IF NOT EXISTS spent (
-    intent_id BLOB PRIMARY KEY, content BLOB NOT NULL,
-    asset TEXT NOT NULL, amount TEXT NOT NULL, day INTEGER NOT NULL
+CREATE TABLE IF NOT EXISTS signed_intent (intent_id BLOB PRIMARY KEY, content BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS identity (
+    only INTEGER PRIMARY KEY CHECK (only = 1), register_id TEXT NOT NULL, epoch INTEGER NOT NULL
 );
-CREATE INDEX IF NOT EXISTS spent_day ON spent (asset, day);
 """
-DAY_S = 86_400
+FIRST_FORM = """
+BEGIN IMMEDIATE;
+INSERT OR IGNORE INTO signed_intent SELECT intent_id, content FROM spent;
+INSERT OR IGNORE INTO outflow
+    SELECT 'intent:' || lower(hex(intent_id)), asset, amount, '', day FROM spent;
+DROP TABLE spent;
+"""
+"""Registers first held one amount an intent; nothing that they know is forgotten."""
+
 LOCK_S_MAX = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """What is to be registered: the request, whose key signs, the day's cap of its asset."""
-
-    request: SignRequest
-    key: str
-    day_atoms_max: int
-    now_s: int
 
 
 class Register:
     """One signer's register."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or make the register's file; `ServiceFault` when that fails."""
+    def __init__(self, path: Path, witness: Witness | None = None) -> None:
+        """Open or make the register's file.
+
+        Parameters
+        ----------
+        witness : where its epoch is remembered; None trusts the file alone
+
+        Raises
+        ------
+        ServiceFault
+            If the file cannot be used, or is older than what the witness saw.
+        """
+        self._witness = witness
         try:
             # One answer at a time, from whichever thread holds the client.
             self._db = sqlite3.connect(
                 path, timeout=LOCK_S_MAX, isolation_level=None, check_same_thread=False
             )
-            self._db.executescript(SCHEMA)
+            self._db.executescript(SCHEMA + SPENDING_SCHEMA)
+            self._spending = Spending(self._db)
+            if self._has_table("spent"):
+                self._adopt_first_form()
             self._db.execute("PRAGMA synchronous = FULL")
             path.chmod(0o600)
+            made = self._db.execute(
+                "INSERT OR IGNORE INTO identity (only, register_id, epoch) VALUES (1, ?, 0)",
+                (secrets.token_hex(16),),
+            )
+            if witness is not None:
+                witness.adopt(self._mark(), is_new=made.rowcount == 1)
         except (sqlite3.Error, OSError) as error:
             raise ServiceFault(f"signer register {path} cannot be used: {error}") from error
+
+    @property
+    def epoch(self) -> int:
+        """Return how many signatures it holds; it only rises."""
+        return self._mark().epoch
 
     def close(self) -> None:
         """Close the file."""
@@ -73,9 +101,9 @@ class Register:
         ------
         Permanent
             If the slot was signed for something else, the intent came with other content before,
-            or the day's cap would be exceeded.
+            or a cap of the day would be exceeded.
         ServiceFault
-            If the register cannot be written: nothing was signed then.
+            If register or witness cannot be written: no signature left then.
         """
         try:
             self._db.execute("BEGIN IMMEDIATE")
@@ -86,13 +114,22 @@ class Register:
                         self._require_free(entry)
                     signed = sign()
                     self._store(entry, signed)
+                mark = self._mark()
                 self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
             raise ServiceFault(f"signer register cannot be written: {error}") from error
+        if self._witness is not None:
+            # After the register, before the signature leaves: no order of crashes loses either.
+            self._witness.advance(mark)
         return signed
+
+    def _mark(self) -> Mark:
+        row = self._db.execute("SELECT register_id, epoch FROM identity").fetchone()
+        return Mark(register_id=row[0], epoch=row[1])
 
     def _stored(self, entry: Entry) -> SignedTx | None:
         request = entry.request
@@ -121,31 +158,31 @@ class Register:
         if other is not None:
             raise Permanent(f"slot {request.slot} was signed for another intent")
         known = self._db.execute(
-            "SELECT content FROM spent WHERE intent_id = ?", (intent.intent_id,)
+            "SELECT content FROM signed_intent WHERE intent_id = ?", (intent.intent_id,)
         ).fetchone()
         if known is not None:
             if known[0] != intent.content_hash:
                 raise Permanent(f"intent {intent.intent_id.hex()} was signed with other content")
             return
-        day = self._day(entry.now_s)
-        rows = self._db.execute(
-            "SELECT amount FROM spent WHERE asset = ? AND day = ?", (intent.asset, day)
-        ).fetchall()
-        spent = sum(int(row[0]) for row in rows)
-        if spent + intent.amount > entry.day_atoms_max:
-            raise Permanent(
-                f"{intent.amount} atoms of {intent.asset} exceed the day's cap: "
-                f"{entry.day_atoms_max - spent} are left"
-            )
         self._db.execute(
-            "INSERT INTO spent (intent_id, content, asset, amount, day) VALUES (?, ?, ?, ?, ?)",
-            (intent.intent_id, intent.content_hash, intent.asset, str(intent.amount), day),
+            "INSERT INTO signed_intent (intent_id, content) VALUES (?, ?)",
+            (intent.intent_id, intent.content_hash),
         )
+        self._spending.spend(entry)
 
-    def _day(self, now_s: int) -> int:
-        """Return the day to count for; a clock set back opens no day twice."""
-        last = self._db.execute("SELECT max(day) FROM spent").fetchone()[0]
-        return max(now_s // DAY_S, last or 0)
+    def _adopt_first_form(self) -> None:
+        self._db.executescript(FIRST_FORM)
+        rows = self._db.execute("SELECT source, asset, amount, recipient, day FROM outflow")
+        for source, asset, amount, recipient, day in rows.fetchall():
+            flow = Outflow(source=source, asset=asset, amount=int(amount), recipient=recipient)
+            self._spending.add(day, flow)
+        self._db.execute("COMMIT")
+
+    def _has_table(self, name: str) -> bool:
+        row = self._db.execute(
+            "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)
+        ).fetchone()
+        return row is not None
 
     def _store(self, entry: Entry, signed: SignedTx) -> None:
         request = entry.request
@@ -163,6 +200,7 @@ class Register:
                 str(signed.fee_atoms_max),
             ),
         )
+        self._db.execute("UPDATE identity SET epoch = epoch + 1")
 
 
 def _register_key(entry: Entry) -> str:

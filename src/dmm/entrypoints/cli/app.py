@@ -32,6 +32,8 @@ tapes = typer.Typer(help="Recordings: what they hold, and our own columnar form 
 app.add_typer(tapes, name="tape")
 risks = typer.Typer(help="Risk of a run's position, and Greeks of options.")
 app.add_typer(risks, name="risk")
+shadows = typer.Typer(help="Shadow runs: what the desk would have done, with no order sent.")
+app.add_typer(shadows, name="shadow")
 
 State = Annotated[
     Path | None,

@@ -59,11 +59,14 @@ def up(
     prefect_port: Annotated[
         int, typer.Option(min=0, max=65_535, help="Port of the Prefect UI; 0 picks a free one.")
     ] = 4200,
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="Watch only: hypothetical fills, no orders.")
+    ] = False,
 ) -> None:
     """Start the desk and stay: worker quoting, settler settling, flows on their schedules."""
     from dmm.entrypoints.up import run_up
 
-    raise typer.Exit(run_up(state=state, seed=seed, prefect_port=prefect_port))
+    raise typer.Exit(run_up(state=state, seed=seed, prefect_port=prefect_port, shadow=shadow))
 
 
 @app.command()

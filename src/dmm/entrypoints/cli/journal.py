@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dmm.entrypoints.cli.app import AsJson, State, app, reported
+from dmm.entrypoints.cli.app import AsJson, State, app, reported, shadows
 
 
 @app.command()
@@ -31,6 +31,31 @@ def replay_journal(
     from dmm.entrypoints.journal import run_replay
 
     raise typer.Exit(run_replay(run_id, state=state, as_json=as_json))
+
+
+@shadows.callback()
+def shadow() -> None:
+    """Keep `report` a command of its own, however few there are."""
+
+
+@shadows.command("report")
+@reported
+def shadow_report(
+    run_id: Annotated[
+        str,
+        typer.Argument(metavar="RUN", help="A shadow run, the beginning of its id, or `latest`."),
+    ],
+    against: Annotated[
+        str | None,
+        typer.Option(help="A live run; the latest that ran at the same time unless given."),
+    ] = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print a shadow run's hypothetical profit, spread and fills, beside the live run's."""
+    from dmm.entrypoints.shadow import run_report
+
+    run_report(run_id, against=against, state=state, as_json=as_json)
 
 
 @app.command(

@@ -1,4 +1,4 @@
-"""Commands for quants: quote a model, measure a recording, risk of a position."""
+"""Commands for quants: quote a model, measure a recording, backtest on it, risk of a position."""
 
 from __future__ import annotations
 
@@ -83,6 +83,48 @@ def calibrate(
         allow_gaps=allow_gaps,
         seed=seed,
         as_json=as_json,
+    )
+
+
+@app.command()
+@reported
+def backtest(
+    tape: Annotated[
+        list[Path],
+        typer.Argument(help="Recordings that continue each other, the earliest first."),
+    ],
+    params: Annotated[
+        Path | None, typer.Option(help="Policy, venue and judging as JSON; docs/experiments.md.")
+    ] = None,
+    grid: Annotated[
+        Path | None, typer.Option(help="Sets of parameters to try, as JSON; docs/experiments.md.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write one HTML file that opens offline.")
+    ] = None,
+    tick_size: Annotated[
+        str | None, typer.Option(help="Quote per base, where the tape does not tell it.")
+    ] = None,
+    allow_gaps: Annotated[
+        bool, typer.Option("--allow-gaps", help="Count the tape's flaws and go on.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstraps.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Replay parameter sets on a recording in one pass, choose one and judge it."""
+    from dmm.entrypoints.backtest import BacktestRequest, run_backtest
+
+    run_backtest(
+        BacktestRequest(
+            tape=tape,
+            params=params,
+            grid=grid,
+            report=report,
+            tick_size=tick_size,
+            allow_gaps=allow_gaps,
+            seed=seed,
+            as_json=as_json,
+        )
     )
 
 

@@ -48,13 +48,17 @@ def audit(
         Path | None,
         typer.Option(help="Write what proves every intent, for contracts/verify/verify.mjs."),
     ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(help="Sign the export with this ed25519 key, PEM, mode 0600."),
+    ] = None,
     as_json: AsJson = False,
     state: State = None,
 ) -> None:
     """Compare the chain with the ledger, account by account; outflow without a reason latches."""
     from dmm.entrypoints.audit import run_audit
 
-    raise typer.Exit(run_audit(state=state, export=export, as_json=as_json))
+    raise typer.Exit(run_audit(state=state, export=export, key=key, as_json=as_json))
 
 
 @app.command()

@@ -15,12 +15,14 @@ from pydantic import ValidationError
 
 from dmm.adapters.clock import SystemClock
 from dmm.adapters.postgres.health import look as look_at_database
+from dmm.bootstrap import Desk
 from dmm.entrypoints.control import STATE_FOLDERS
 from dmm.entrypoints.doctor.check import Check, look
 from dmm.sandbox.state import LOCK_FILE, RUN_FOLDER
 from dmm.sandbox.wiring import WIRING_FILE, Wiring
 from dmm.settings import PROJECT_ROOT, Settings, settings
-from dmm.units.errors import ServiceFault, UsageFault
+from dmm.units.chain import HOME_CHAIN
+from dmm.units.errors import Fault, ServiceFault, UsageFault
 from dmm.units.time import NS_PER_MS, NS_PER_S
 
 DATABASE_OFFSET_MS_MAX = 250
@@ -99,7 +101,39 @@ def check_desk(found: Found) -> Iterator[Check]:
             functools.partial(_chain, node, config.evm_chain_id),
             cure="start the node, or correct DMM_EVM_RPC_URLS and DMM_EVM_CHAIN_ID",
         )
+    for name in config.chains:
+        if name != HOME_CHAIN:
+            yield look(
+                f"chain {name}",
+                functools.partial(_snapshot, config, name),
+                cure=f"start its nodes, or correct the settings DMM_{name.upper()}_…",
+            )
     yield look("prefect", lambda: _prefect(config), cure="start it or correct DMM_PREFECT_API_URL")
+
+
+def _snapshot(config: Settings, name: str) -> str:
+    """Return what a chain's nodes agree on; nodes on another network count as silent."""
+    desk = Desk(config)
+    try:
+        at = desk.chain(name).snapshot()
+    except Fault:
+        # What the adapter says may hold a node's whole address, and that an access key.
+        raise ServiceFault(
+            "its nodes do not answer, contradict, or are on another network"
+        ) from None
+    finally:
+        desk.close()
+    late_s = SystemClock().now_ns() // NS_PER_S - at.head_time_s
+    return (
+        f"head {at.head_height}, final {at.finalized_height} by {at.witnesses} nodes, "
+        f"{_side(late_s)}"
+    )
+
+
+def _side(late_s: int) -> str:
+    side = f"{late_s} s behind" if late_s >= 0 else f"{-late_s} s ahead of"
+    local = " (a local chain may be)" if late_s < 0 else ""
+    return f"{side} this host's clock{local}"
 
 
 def _nodes(config: Settings) -> tuple[str, ...]:
@@ -138,9 +172,7 @@ def _chain(node: str, chain_id: int) -> str:
     with_transactions = False
     head = _call(node, "eth_getBlockByNumber", "latest", with_transactions)
     late_s = SystemClock().now_ns() // NS_PER_S - int(head["timestamp"], 16)
-    side = f"{late_s} s behind" if late_s >= 0 else f"{-late_s} s ahead of"
-    local = " (a local chain may be)" if late_s < 0 else ""
-    return f"chain id {answered}, head {int(head['number'], 16)}, {side} this host's clock{local}"
+    return f"chain id {answered}, head {int(head['number'], 16)}, {_side(late_s)}"
 
 
 # The result's shape depends on the method; the callers know it.

@@ -87,9 +87,13 @@ class Actors:
                 return key
         raise UsageFault(f"{address} is no DEMO taker of this chain")
 
-    def _key(self, role: str) -> Key:
+    def secret(self, role: str) -> bytes:
+        """Return the 32 secret bytes of a role's key."""
         # A digest outside the curve's order has a chance of 2^-128; Key would refuse it.
-        return Key(hashlib.sha256(b"dmm/demo-key/v1/" + role.encode() + self._seed).digest())
+        return hashlib.sha256(b"dmm/demo-key/v1/" + role.encode() + self._seed).digest()
+
+    def _key(self, role: str) -> Key:
+        return Key(self.secret(role))
 
 
 def accept(

@@ -6,14 +6,29 @@ from collections.abc import Sequence
 
 from pytoniq_core import Cell, begin_cell
 
-from dmm.sandbox.ton.cells import at, op, snake
+from dmm.adapters.ton.cells import (
+    OP_BURN_BOUGHT,
+    OP_BUYBACK,
+    OP_PAY,
+    OP_TREASURY_RESOLVE,
+    at,
+    buyback,
+    op,
+    pay,
+    snake,
+)
+
+__all__ = [
+    "OP_BURN_BOUGHT",
+    "OP_BUYBACK",
+    "OP_PAY",
+    "OP_TREASURY_RESOLVE",
+    "buyback",
+    "pay",
+]
 
 # -- treasury -----------------------------------------------------------------------------------
 
-OP_PAY = 0x444D0201
-OP_BUYBACK = 0x444D0202
-OP_BURN_BOUGHT = 0x444D0203
-OP_TREASURY_RESOLVE = 0x444D0204
 OP_TREASURY_SET_ROLES = 0x444D0205
 OP_SET_CAP = 0x444D0206
 OP_LOWER_CAP = 0x444D0207
@@ -54,57 +69,6 @@ def treasury_data(*, authority: int, operator: int, guardian: int) -> Cell:
         .store_maybe_ref(None)
         .store_maybe_ref(None)
         .end_cell()
-    )
-
-
-def pay(*, key: int, deadline_s: int, asset: int, to: int, amount: int) -> Cell:
-    """Return a payment under an intent's key."""
-    return op(
-        OP_PAY,
-        write=lambda b: (
-            b.store_uint(key, 256)
-            .store_uint(deadline_s, 32)
-            .store_uint(asset, 256)
-            .store_uint(to, 256)
-            .store_coins(amount)
-        ),
-    )
-
-
-def buyback(
-    *,
-    key: int,
-    deadline_s: int,
-    maker: int,
-    amount: int,
-    pay_asset: int,
-    buy_asset: int,
-    min_output: int,
-    burn: bool,
-    quote: Cell,
-    signature: bytes,
-) -> Cell:
-    """Return a purchase from a maker's vault by a quote that binds the treasury as its taker."""
-    purchase = (
-        begin_cell()
-        .store_uint(pay_asset, 256)
-        .store_uint(buy_asset, 256)
-        .store_coins(min_output)
-        .store_bit_int(int(burn))
-        .store_coins(0)
-        .end_cell()
-    )
-    signed = begin_cell().store_bytes(signature).store_ref(quote).end_cell()
-    return op(
-        OP_BUYBACK,
-        write=lambda b: (
-            b.store_uint(key, 256)
-            .store_uint(deadline_s, 32)
-            .store_uint(maker, 256)
-            .store_coins(amount)
-            .store_ref(purchase)
-            .store_ref(signed)
-        ),
     )
 
 

@@ -68,6 +68,16 @@ class TonNode:
         return self._child.pid if self._child else 0
 
     @property
+    def folder(self) -> Path:
+        """Return where the chain's journal and log live."""
+        return self._folder
+
+    @property
+    def config_path(self) -> Path:
+        """Return the file that clients connect with; it is there once the chain was started."""
+        return self._folder / CONFIG_FILE
+
+    @property
     def config(self) -> dict[str, Any]:
         """Return what a client connects with, as in a network's ``global.config.json``."""
         content: dict[str, Any] = json.loads(

@@ -116,13 +116,14 @@ class Service:
             "root_hash": base64.b64encode(first.root_hash).decode(),
             "file_hash": base64.b64encode(first.file_hash).decode(),
         }
+        zero = base64.b64encode(hashlib.sha256(self._seed).digest()).decode()
         config = {
             "@type": "config.global",
             "liteservers": entries,
             "validator": {
                 "@type": "validator.config.global",
                 "init_block": named,
-                "zero_state": named,
+                "zero_state": named | {"seqno": 0, "root_hash": zero, "file_hash": zero},
             },
             "global_id": self._options.global_id,
         }

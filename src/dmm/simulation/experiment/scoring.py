@@ -97,7 +97,7 @@ def scores(reached: Goals, *, weights: ScoreWeights = DEFAULT_WEIGHTS) -> Floats
     weights : what each rank counts
     """
     gains = reached.as_gains
-    ranks = np.stack([_rank(gains[:, at]) for at in range(gains.shape[1])], axis=1)
+    ranks = np.stack([rank(gains[:, at]) for at in range(gains.shape[1])], axis=1)
     weight = np.array([weights.inventory_variance, weights.realised_spread, weights.fill_ratio])
     weighted: Floats = ranks @ weight
     return weighted
@@ -127,8 +127,13 @@ def _column(values: Sequence[float | None]) -> Floats:
     return np.array([math.nan if value is None else value for value in values])
 
 
-def _rank(gain: Floats) -> Floats:
-    """Return ranks scaled to 0 … 1; ties share theirs, a single set is in the middle."""
+def rank(gain: Floats) -> Floats:
+    """Return ranks scaled to 0 … 1; ties share theirs, a single set is in the middle.
+
+    Parameters
+    ----------
+    gain : (sets,), the more the better, no NaN; −∞ is worse than any figure
+    """
     ordered = np.sort(gain)
     below = np.searchsorted(ordered, gain, side="left")
     up_to = np.searchsorted(ordered, gain, side="right")

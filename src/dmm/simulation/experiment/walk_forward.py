@@ -11,6 +11,7 @@ López de Prado (2018), Advances in Financial Machine Learning, chapter 7: purgi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -153,13 +154,20 @@ class WalkForward:
         }
 
 
-def choose_forward(pnl: Floats, splits: tuple[Split, ...]) -> WalkForward:
-    """Choose the set with the best Sharpe ratio on each training and let it run on the test.
+def choose_forward(
+    pnl: Floats,
+    splits: tuple[Split, ...],
+    *,
+    choose: Callable[[Integers], int] | None = None,
+) -> WalkForward:
+    """Choose a set on each training and let it run on the test.
 
     Parameters
     ----------
     pnl : (blocks, sets), any unit
     splits : trainings of at least 2 blocks
+    choose : from the blocks of a training the set, −1 for none; the best Sharpe ratio of `pnl`
+        unless given
 
     Raises
     ------
@@ -172,8 +180,11 @@ def choose_forward(pnl: Floats, splits: tuple[Split, ...]) -> WalkForward:
         if max(int(split.train[-1]), int(split.test[-1])) >= matrix.shape[0]:
             raise UsageFault(f"a split reaches beyond the {matrix.shape[0]} blocks of the run")
         ratios = sharpe_ratios(matrix[split.train])
-        idle = bool(np.isnan(ratios).all())
-        at = -1 if idle else int(np.nanargmax(ratios))
+        if choose is None:
+            at = -1 if bool(np.isnan(ratios).all()) else int(np.nanargmax(ratios))
+        else:
+            at = choose(split.train)
+        idle = at < 0
         # An idle choice earns nothing, which is a result and belongs into the sum.
         out = np.zeros(split.test.size) if idle else matrix[split.test, at]
         chosen.append(at)

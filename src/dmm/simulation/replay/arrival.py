@@ -7,15 +7,28 @@ but a set never takes the same displayed lots twice.
 
 from __future__ import annotations
 
+from dmm.simulation.replay.fills import end, execute
 from dmm.simulation.replay.layout import (
+    L_SIZE,
+    NONE,
+    TAKEN_MAX,
+    V_FIRST,
+    V_LAST,
+    V_VIEW_FIRST,
+    V_VIEW_LAST,
+    Floats,
+    Ints,
+    Longs,
+    compiled,
+)
+from dmm.simulation.replay.levels import join, leave, number_of
+from dmm.simulation.replay.set_layout import (
     A_COLUMNS,
     A_PLACED,
     ENDED,
     FOK,
     IOC,
-    L_SIZE,
     LIVE,
-    NONE,
     O_CANCEL_ENTRY,
     O_ENTRY,
     O_LEFT,
@@ -39,18 +52,7 @@ from dmm.simulation.replay.layout import (
     T_LEVEL,
     T_SIZE,
     T_TAKEN,
-    TAKEN_MAX,
-    V_FIRST,
-    V_LAST,
-    V_VIEW_FIRST,
-    V_VIEW_LAST,
-    Floats,
-    Ints,
-    Longs,
-    compiled,
 )
-from dmm.simulation.replay.orders import end, execute
-from dmm.simulation.replay.resting import join, leave, number_of
 
 NS_PER_S = 1_000_000_000
 
@@ -79,7 +81,7 @@ def arrive(
     while place < m[base + S_COUNT]:
         order, count = m[base + S_LINE + place], m[base + S_COUNT]
         if m[order + O_CANCEL_ENTRY] == entry and m[order + O_VENUE] == venue:
-            _withdraw(m, levels, order, heard_ns)
+            _withdraw(m, levels, venues, order, heard_ns)
         if m[base + S_COUNT] == count:
             place += 1
     place = 0
@@ -88,9 +90,9 @@ def arrive(
         is_due = m[order + O_ENTRY] == entry and m[order + O_STATE] == SENT
         if is_due and m[order + O_VENUE] == venue:
             m[base + S_PENDING] -= 1
-            if _is_refused(m, levels, order, heard_ns, bid, ask):
+            if _is_refused(m, levels, venues, order, heard_ns, bid, ask):
                 m[base + S_REJECTED] += 1
-                end(m, order, heard_ns)
+                end(m, venues, order, heard_ns)
             else:
                 _admit(
                     m, f, levels, venues, tiers, prices, rank, views, fills, order, at_ns,
@@ -101,7 +103,7 @@ def arrive(
 
 
 @compiled
-def _withdraw(m: Longs, levels: Longs, order: int, heard_ns: int) -> None:
+def _withdraw(m: Longs, levels: Longs, venues: Longs, order: int, heard_ns: int) -> None:
     base = m[order + O_SET]
     m[base + S_PENDING] -= 1
     m[order + O_CANCEL_ENTRY] = NONE
@@ -110,18 +112,20 @@ def _withdraw(m: Longs, levels: Longs, order: int, heard_ns: int) -> None:
     elif m[order + O_STATE] == SENT:
         m[base + S_PENDING] -= 1
     if m[order + O_STATE] != ENDED:
-        end(m, order, heard_ns)
+        end(m, venues, order, heard_ns)
 
 
 @compiled
-def _is_refused(m: Longs, levels: Longs, order: int, heard_ns: int, bid: int, ask: int) -> int:
+def _is_refused(
+    m: Longs, levels: Longs, venues: Longs, order: int, heard_ns: int, bid: int, ask: int
+) -> int:
     """Return 1 for a post-only order that would take, and for one whose original is over."""
     old = m[order + O_REPLACES]
     if old != NONE:
         if m[old + O_STATE] != LIVE:
             return 1
         leave(m, levels, old)
-        end(m, old, heard_ns)
+        end(m, venues, old, heard_ns)
     if m[order + O_TIF] != POST_ONLY:
         return 0
     return _crosses(m, order, bid, ask)
@@ -166,7 +170,7 @@ def _admit(
     if m[order + O_STATE] != SENT:
         return
     if tif in (IOC, FOK):
-        end(m, order, heard_ns)
+        end(m, venues, order, heard_ns)
         return
     m[order + O_STATE] = LIVE
     join(m, levels, venues, prices, rank, order)
@@ -268,7 +272,7 @@ def _take(
                 lots -= part
                 execute(
                     m, f, venues, tiers, fills, order, prices[number], part, at_ns, heard_ns,
-                    mids, 0,
+                    mids, 0, (0, 0, 0),
                 )  # fmt: skip
         number += side
 

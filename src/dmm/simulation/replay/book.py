@@ -9,7 +9,9 @@ import numpy as np
 from numba import njit
 
 from dmm.market.tape_columns import MessageKind
-from dmm.simulation.replay.layout import Longs
+from dmm.simulation.replay.layout import (
+    Longs,
+)
 
 UPDATE, SNAPSHOT, QUOTE = int(MessageKind.UPDATE), int(MessageKind.SNAPSHOT), int(MessageKind.QUOTE)
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from dmm.market.tape_columns import TapeColumns
-from dmm.simulation.replay.layout import Longs
+from dmm.simulation.replay.layout import (
+    Longs,
+)
 from dmm.units.errors import UsageFault
 
 

@@ -2,18 +2,16 @@
 
 Compiled code sees plain arrays and columns by number, for every array more that is handed around
 costs time to compile. Prices are ticks, mids half ticks, sizes lots, cash atoms, times nanoseconds.
-Everything whole that belongs to a set lies in one stretch of one array (`m` in the code), a set's
-own numbers first, then its venues, parameters, orders and reports; `S_…`, `A_…`, `O_…` count from
-the beginning of the set, of the venue, of the order.
+What belongs to a set is in `set_layout`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 import numpy as np
-from numba import njit
+from numba import njit, types
 from numpy.typing import NDArray
 
 Longs = NDArray[np.int64]
@@ -27,10 +25,22 @@ def compiled(function: Function) -> Function:
     """Let compiled code call a function; Python code finds it as `py_func`.
 
     Nothing here owns memory, so that references need not be counted, and without a way in from
-    Python there is half as much to compile.
+    Python there is half as much to compile. A constant passed to it is a number like any other:
+    numba would compile the function anew for each.
     """
-    return cast("Function", jit_of(**LEAF)(function))
+    dispatcher = jit_of(**LEAF)(function)
+    template_of = getattr(dispatcher, "get_call_template", None)
+    if template_of is not None:  # not with compilation switched off
 
+        def general(args: Sequence[Any], named: Mapping[str, Any]) -> Any:
+            plain = {name: _without_value(kind) for name, kind in named.items()}
+            return template_of(tuple(_without_value(kind) for kind in args), plain)
+
+        dispatcher.get_call_template = general
+    return cast("Function", dispatcher)
+
+
+_without_value: Callable[[Any], Any] = types.unliteral
 
 jit_of: Callable[..., Callable[..., Any]] = njit
 """Numba's decorator; its stubs do not know all of its options."""
@@ -62,8 +72,23 @@ REPORTS_MAX = 64
 TAKEN_MAX = 8
 """Levels a set may have taken from while they stand as they stood; it takes from no more."""
 
-WHOLE_MAX, REAL_MAX = 32, 24
+WHOLE_MAX, REAL_MAX = 48, 24
 """Parameters of a set."""
+
+BATCHES_MAX = 2 * ORDERS_MAX
+"""Decisions of a desk whose messages are under way: each has an order or a cancel in it."""
+
+PENDING_PLACES = 1_280
+"""Fills of a desk that wait for their markout, those of one instant beyond the bound included."""
+
+APART_MAX = 256
+"""Fills of ten seconds, each nearer to its reference than the one before; more end the replay."""
+
+RATE_WINDOWS_MAX = 2
+"""Windows in which a venue counts requests."""
+
+RATE_PLACES = 136
+"""Steps of such a window: `dmm.risk.rate` counts in 127 and lets each end."""
 
 QUEUE_MICRO = 1_000_000
 """Unit of `O_AHEAD` under the probabilistic model: millionths of a lot."""
@@ -114,12 +139,15 @@ last of our orders, the size before a snapshot, and whether the least fell since
     V_QUEUE,
     V_BEST_BID,
     V_BEST_ASK,
+    V_STRIDE,
+    V_STIRRED,
     V_COLUMNS,
-) = range(17)
+) = range(19)
 """A venue: its price numbers (the last above any price), where they are looked up, its mids by
 time, its contract (atoms of one tick times one lot; of an inverse one, atoms of coin of a lot at
 one tick), the fee tier in force and the end of its tiers, its queue model, and the numbers beyond
-which no order of ours rests. A block has its own copy."""
+which no order of ours rests. Of the first venue alone: columns of a set, and the first desk that
+must look at its time again. A block has its own copy."""
 
 RISK_AVERSE, POWER = 0, 1
 """Queue models."""
@@ -166,116 +194,54 @@ E_RMS, E_ARRIVAL, E_DECAY, E_SIGMA, E_COLUMNS = range(5)
 """Market estimates of a decision: root mean square of 1 s changes of the mid over the last 200;
 the arrival fit A and k of the last ten minutes and σ over one second, all in ticks."""
 
-# -- a set ----------------------------------------------------------------------------------------
+# -- what the desk's own rule hears ---------------------------------------------------------------
 
 (
-    S_POLICY,
-    S_GROUP,
-    S_NEXT_AT,
-    S_COUNT,
-    S_PENDING,
-    S_LEFT,
-    S_LEFT_OF,
-    S_REPORT_FIRST,
-    S_REPORT_COUNT,
-    S_PEAK,
-    S_DRAWDOWN_MAX,
-    S_POSTURE,
-    S_SIGMA_HIGH,
-    S_SIGMA_EXTREME,
-    S_LAST_MID,
-    S_HEARD_AT,
-    S_SENT,
-    S_REFUSED,
-    S_REJECTED,
-    S_DECISIONS,
-    S_ACTION,
-    S_ACTION_LAST,
-    S_REPORTS_LOST,
-    S_FILLS,
-    S_NUMBER,
-    S_QUIET,
-    S_SCRATCH,
-) = range(27)
-"""`S_COUNT` orders, `S_PENDING` messages under way, `S_LEFT` of trade `S_LEFT_OF`; what it knows:
-peak and drawdown of its profit, posture and breakers; counts; its script; its number; `S_QUIET`
-when its last decision changed nothing and nothing was heard since: the same inputs would change
-nothing again."""
+    H_AT,
+    H_POSITION,
+    H_BID,
+    H_BID_SIZE,
+    H_ASK,
+    H_ASK_SIZE,
+    H_SIGMA,
+    H_KAPPA,
+    H_FRESH,
+    H_COLUMNS,
+) = range(10)
+"""A message as the desk hears it: when, before which message the exchange then stands, what is
+known of the market and of σ and κ after it, whether the feed is trusted by then."""
 
-SCRATCH = 18
-S_ACCOUNTS = S_SCRATCH + SCRATCH
+P_AT, P_STAND, P_BID, P_ASK, P_COLUMNS = range(5)
+"""A message as the venue has it: when, the number of the first one to be played from there on, and
+its best prices; one more row stands for the end of the tape."""
+
+TOLD_INDEX, TOLD_MID, TOLD_TWAP, TOLD_COLUMNS = range(4)
+"""What a desk knows when it hears of a fill by a message: number of the first message heard from
+then on, the mid in half ticks (0: none), the reference in microticks (0: none)."""
+
+BREAK_STALE, BREAK_RESUME = 0, 1
+BREAK_KIND, BREAK_AT, BREAK_POSITION, BREAK_INDEX, BREAK_RESUMES, BREAK_COLUMNS = range(6)
+"""A silence that makes the feed stale, or the message with which it is trusted again: when, where,
+the number of the message heard that ends the silence or restores the trust, and the number of the
+next one that restores it. The last row is neither."""
 
 (
-    A_INVENTORY,
-    A_CASH,
-    A_FEES,
-    A_VOLUME,
-    A_TURNOVER,
-    A_MARKOUT_1S,
-    A_MARKOUT_5S,
-    A_MARKOUT_30S,
-    A_FILLS,
-    A_PLACED,
-    A_FUNDING,
-    A_CHANGED_AT,
-    A_KNOWN_INVENTORY,
-    A_KNOWN_CASH,
-    A_COLUMNS,
-) = range(15)
-"""The truth at a venue, and what the desk knows of it; `A_CASH` has fees and funding in it, fees
-and funding paid are > 0."""
-
-S_WHOLE = S_ACCOUNTS + VENUES_MAX * A_COLUMNS
-S_LINE = S_WHOLE + WHOLE_MAX
-S_FREE = S_LINE + ORDERS_MAX
-S_ORDERS = S_FREE + ORDERS_MAX
-"""Orders in the order they were sent, and the places that are free; then the places themselves."""
-
-FREE, SENT, LIVE, ENDED = 0, 1, 2, 3
-"""States of an order: no order, under way, resting, over at the venue but not heard of yet."""
-
-POST_ONLY, GTC, IOC, FOK = 0, 1, 2, 3
-
-(
-    O_STATE,
-    O_SIDE,
-    O_PRICE,
-    O_SIZE,
-    O_LEFT,
-    O_AHEAD,
-    O_CUT,
-    O_CUT_AT,
-    O_LEVEL,
-    O_NEXT,
-    O_PREVIOUS,
-    O_TIF,
-    O_KNOWN_LEFT,
-    O_LEAVING,
-    O_ENTRY,
-    O_CANCEL_ENTRY,
-    O_VENUE,
-    O_TAG,
-    O_REPLACES,
-    O_SET,
-    O_COLUMNS,
-) = range(21)
-"""`O_LEFT` is what the venue has, `O_KNOWN_LEFT` what the desk knows; `O_ENTRY` and
-`O_CANCEL_ENTRY` the decisions that sent order and cancel; links and sets are places in `m`."""
-
-S_TAKEN = S_ORDERS + ORDERS_MAX * O_COLUMNS
-T_LEVEL, T_SIZE, T_TAKEN, T_COLUMNS = range(4)
-"""What a set took of a level while the venue still displayed `T_SIZE` there."""
-
-S_REPORTS = S_TAKEN + TAKEN_MAX * T_COLUMNS
-R_HEARD_AT, R_ORDER, R_LOTS, R_CASH, R_ENDED, R_COLUMNS = range(6)
-"""A report on its way to the desk."""
-
-SET_COLUMNS = S_REPORTS + REPORTS_MAX * R_COLUMNS
-
-X_HELD, X_HELD_SQUARED, X_VENUE_COLUMNS = 0, 1, 2
-X_REAL = VENUES_MAX * X_VENUE_COLUMNS
-X_COLUMNS = X_REAL + REAL_MAX
-"""What is real of a set (`f` in the code): inventory and its square over time, then parameters."""
+    K_ONE_CLOCK,
+    K_ENTRY,
+    K_ENTRY_SEED,
+    K_ENTRY_FIRST,
+    K_ENTRY_COUNT,
+    K_RESPONSE,
+    K_RESPONSE_SEED,
+    K_RESPONSE_FIRST,
+    K_RESPONSE_COUNT,
+    K_WINDOWS,
+    K_WINDOW,
+) = range(11)
+K_LENGTH, K_MOST, K_RESERVE, K_WINDOW_COLUMNS = range(4)
+K_SAMPLES = K_WINDOW + RATE_WINDOWS_MAX * K_WINDOW_COLUMNS
+"""What holds on the way to the first venue: clocks, delays (constant, else drawn from the samples
+behind), windows in which it counts requests."""
 
 # -- results --------------------------------------------------------------------------------------
 
@@ -288,9 +254,10 @@ X_COLUMNS = X_REAL + REAL_MAX
     B_MARKOUT_5S,
     B_MARKOUT_30S,
     B_FEES,
+    B_PLACED,
     B_COLUMNS,
-) = range(9)
-"""What is noted at the end of each time block, running totals all of them."""
+) = range(10)
+"""What is noted at the end of each time block, running totals all of them; `B_PLACED` in lots."""
 
 F_AT, F_VENUE, F_SIDE, F_PRICE, F_SIZE, F_FEE, F_MID, F_IS_MAKER, F_TAG, F_COLUMNS = range(10)
 """A fill."""

@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 
 from dmm.simulation.replay.layout import (
-    A_COLUMNS,
-    A_KNOWN_INVENTORY,
     ACT_AT,
     ACT_KIND,
     ACT_PRICE,
@@ -28,8 +26,20 @@ from dmm.simulation.replay.layout import (
     ENTRY_AT,
     ENTRY_KAPPA,
     ENTRY_VENUES,
-    IOC,
     NONE,
+    REPLACE,
+    SEEN_ASK,
+    SEEN_BID,
+    SEEN_STRIDE,
+    Floats,
+    Longs,
+    compiled,
+)
+from dmm.simulation.replay.orders import cancel, send
+from dmm.simulation.replay.set_layout import (
+    A_COLUMNS,
+    A_KNOWN_INVENTORY,
+    IOC,
     O_LEAVING,
     O_PRICE,
     O_REPLACES,
@@ -37,7 +47,6 @@ from dmm.simulation.replay.layout import (
     O_TAG,
     O_VENUE,
     POST_ONLY,
-    REPLACE,
     S_ACCOUNTS,
     S_ACTION,
     S_ACTION_LAST,
@@ -45,19 +54,9 @@ from dmm.simulation.replay.layout import (
     S_LINE,
     S_NUMBER,
     S_WHOLE,
-    SEEN_ASK,
-    SEEN_BID,
-    SEEN_STRIDE,
     X_COLUMNS,
     X_REAL,
-    Floats,
-    Longs,
-    compiled,
 )
-from dmm.simulation.replay.orders import cancel, send
-
-SCRIPT, DESK, SYMMETRIC, HUMMINGBOT, GLFT_GRID = range(5)
-"""Numbers of the policies."""
 
 W_SIZE, W_INVENTORY_MAX, W_LEVELS, W_HEDGE_VENUE, W_HEDGE_LOTS = range(5)
 """Whole parameters of these policies: lots a quote, |inventory| beyond which a side stops, quotes a

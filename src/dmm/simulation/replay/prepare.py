@@ -36,20 +36,12 @@ from dmm.simulation.replay.layout import (
     Ints,
     Longs,
 )
+from dmm.simulation.replay.prices import levels_of, numbered
 from dmm.units.errors import UsageFault
 from dmm.units.time import NS_PER_S
 
-RANK_MAX = 1 << 20
-"""Prices that are looked up in a table; those further from the middle are searched for."""
-
-SPAN_MAX = 1 << 25
-"""Ticks between the lowest and the highest price beyond which prices are sorted, not marked."""
-
 HORIZONS_NS = (NS_PER_S, 5 * NS_PER_S, 30 * NS_PER_S)
 """Markouts look this far ahead."""
-
-ABOVE_ANY = 2**62
-"""The price of a venue's last number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -178,10 +170,10 @@ def _part(tape: VenueTape, venue: int, *, one_clock: bool) -> _Part:
     kind = columns.kind.astype(np.int64)
     is_quote = kind == MessageKind.QUOTE
     on_book = ~np.repeat(is_quote, np.diff(columns.starts))
-    prices, rank, rank_from = _numbered(columns.price_ticks[on_book])
+    prices, rank, rank_from = numbered(columns.price_ticks[on_book])
     at_ns = columns.received_at_ns if one_clock else _venue_times(columns, kind)
     order = np.argsort(at_ns, kind="stable")
-    level = _levels(columns, prices, rank, rank_from, on_book)
+    level = levels_of(columns, prices, rank, rank_from, on_book)
     bests = _bests(columns, kind, level, prices)
     seen = _seen(order, kind, columns, bests)
     mid = _mids(seen)
@@ -207,37 +199,6 @@ def _part(tape: VenueTape, venue: int, *, one_clock: bool) -> _Part:
             book_mid=np.where(kind <= MessageKind.SNAPSHOT, _own_mids(bests), 0),
         ),
     )
-
-
-def _numbered(used: Longs) -> tuple[Longs, Ints, int]:
-    """Return the prices used, one above any, and a table from price to number."""
-    low, high = int(used.min()), int(used.max())
-    if high - low < SPAN_MAX:
-        is_used = np.zeros(high - low + 1, dtype=np.bool_)
-        is_used[used - low] = True
-        prices = np.flatnonzero(is_used) + low
-    else:
-        prices = np.unique(used)
-    begin = max(low, int(prices[len(prices) // 2]) - RANK_MAX // 2)
-    window = np.zeros(min(RANK_MAX, high - begin + 1), dtype=np.bool_)
-    first, last = np.searchsorted(prices, (begin, begin + len(window)))
-    window[prices[first:last] - begin] = True
-    rank = np.cumsum(window, dtype=np.int32) - window + np.int32(first)
-    return np.append(prices, ABOVE_ANY).astype(np.int64), rank.astype(np.int32), begin
-
-
-def _levels(
-    columns: TapeColumns, prices: Longs, rank: Ints, rank_from: int, on_book: np.ndarray
-) -> Longs:
-    """Return each row's level; of a quote's rows 0, for nothing looks at them."""
-    offsets = columns.price_ticks - rank_from
-    inside = on_book & (offsets >= 0) & (offsets < len(rank))
-    numbers = np.where(inside, rank[np.where(inside, offsets, 0)], 0).astype(np.int64)
-    beyond = on_book & ~inside
-    if beyond.any():
-        numbers[beyond] = np.searchsorted(prices, columns.price_ticks[beyond])
-    levels: Longs = 2 * numbers + (columns.side != BID)
-    return levels
 
 
 def _venue_times(columns: TapeColumns, kind: Longs) -> Longs:

@@ -1,15 +1,11 @@
-"""Orders that rest: their queue, and what the tape's messages do to them; compiled.
+"""What the tape's messages do to orders that rest; compiled.
 
-The rules are those of `dmm.simulation.fill_model`. Orders of all sets at one price hang on that
-level in the order they came, so that a message costs only what it touches. Under the risk-averse
-model a queue is capped by the least size displayed since the level was last looked at, which is
-noted once a level and applied when a trade comes: the same as capping every order at once.
+The rules are those of `dmm.simulation.fill_model`. A message costs only what it touches.
 """
 
 from __future__ import annotations
 
-import math
-
+from dmm.simulation.replay.fills import execute
 from dmm.simulation.replay.layout import (
     BUY_TRADE,
     L_EARLIER,
@@ -18,7 +14,6 @@ from dmm.simulation.replay.layout import (
     L_LOW,
     L_LOW_AT,
     L_SIZE,
-    L_TAIL,
     M_AT,
     M_BEGIN,
     M_END,
@@ -31,145 +26,35 @@ from dmm.simulation.replay.layout import (
     M_STAMP,
     M_VENUE,
     NONE,
-    O_AHEAD,
-    O_CUT,
-    O_CUT_AT,
-    O_LEFT,
-    O_LEVEL,
-    O_NEXT,
-    O_PREVIOUS,
-    O_PRICE,
-    O_SET,
-    O_SIDE,
-    O_VENUE,
     POWER,
     QUEUE_MICRO,
     ROW_LEVEL,
     ROW_SIZE,
-    S_LEFT,
-    S_LEFT_OF,
+    TOLD_INDEX,
+    TOLD_MID,
+    TOLD_TWAP,
     V_BEST_ASK,
     V_BEST_BID,
     V_FIRST,
     V_LAST,
     V_QUEUE,
-    V_RANK_FIRST,
-    V_RANK_FROM,
-    V_RANK_LAST,
     Floats,
-    Ints,
     Longs,
     compiled,
 )
-from dmm.simulation.replay.orders import execute
-
-# -- levels -------------------------------------------------------------------------------------
-
-
-@compiled
-def number_of(venues: Longs, prices: Longs, rank: Ints, venue: int, price: int) -> int:
-    """Return the number of the lowest price of the tape at or above a price."""
-    offset = price - venues[venue, V_RANK_FROM]
-    begin, end = venues[venue, V_RANK_FIRST], venues[venue, V_RANK_LAST]
-    if 0 <= offset < end - begin:
-        return int(rank[begin + offset])
-    first, last = venues[venue, V_FIRST], venues[venue, V_LAST] - 1
-    while first < last:
-        middle = (first + last) // 2
-        if prices[middle] < price:
-            first = middle + 1
-        else:
-            last = middle
-    return int(first)
-
-
-@compiled
-def join(m: Longs, levels: Longs, venues: Longs, prices: Longs, rank: Ints, order: int) -> None:
-    """Put an order at the end of the queue at its price; what is displayed there is ahead."""
-    venue, side, price = m[order + O_VENUE], m[order + O_SIDE], m[order + O_PRICE]
-    number = number_of(venues, prices, rank, venue, price)
-    level = 2 * number + (0 if side > 0 else 1)
-    displayed = levels[level, L_SIZE] if prices[number] == price else 0
-    if venues[venue, V_QUEUE] == POWER:
-        m[order + O_AHEAD] = displayed * QUEUE_MICRO
-    else:
-        _cap(m, levels, level)
-        levels[level, L_LOW] = levels[level, L_SIZE]
-        m[order + O_AHEAD] = displayed
-    m[order + O_LEVEL] = level
-    # Prices the tape never names share the level of the next one above: best first, then oldest.
-    before = levels[level, L_TAIL]
-    while before != NONE and (m[before + O_PRICE] - price) * side < 0:
-        before = m[before + O_PREVIOUS]
-    after = levels[level, L_HEAD] if before == NONE else m[before + O_NEXT]
-    m[order + O_PREVIOUS] = before
-    m[order + O_NEXT] = after
-    if before == NONE:
-        levels[level, L_HEAD] = order
-    else:
-        m[before + O_NEXT] = order
-    if after == NONE:
-        levels[level, L_TAIL] = order
-    else:
-        m[after + O_PREVIOUS] = order
-    if side > 0:
-        venues[venue, V_BEST_BID] = max(venues[venue, V_BEST_BID], number)
-    else:
-        venues[venue, V_BEST_ASK] = min(venues[venue, V_BEST_ASK], number)
-
-
-@compiled
-def leave(m: Longs, levels: Longs, order: int) -> None:
-    """Take an order out of the queue at its price."""
-    before, after, level = m[order + O_PREVIOUS], m[order + O_NEXT], m[order + O_LEVEL]
-    if before == NONE:
-        levels[level, L_HEAD] = after
-    else:
-        m[before + O_NEXT] = after
-    if after == NONE:
-        levels[level, L_TAIL] = before
-    else:
-        m[after + O_PREVIOUS] = before
-
-
-@compiled
-def _cap(m: Longs, levels: Longs, level: int) -> None:
-    """Cap the queues at a level by the least size displayed, remembering what was cut and when."""
-    if not levels[level, L_FELL]:
-        return
-    levels[level, L_FELL] = 0
-    low, at_ns, order = levels[level, L_LOW], levels[level, L_LOW_AT], levels[level, L_HEAD]
-    while order != NONE:
-        if low < m[order + O_AHEAD]:
-            m[order + O_CUT] += m[order + O_AHEAD] - low
-            m[order + O_CUT_AT] = at_ns
-            m[order + O_AHEAD] = low
-        order = m[order + O_NEXT]
-
-
-@compiled
-def _thin(m: Longs, order: int, before: int, after: int, power: float) -> None:
-    """Move the queues from an order on as the probabilistic model has it; sizes in lots.
-
-    What left the level beyond the trades already counted came from ahead of us or from behind:
-    f(back)/(f(back) + f(front)) is the share from behind, f(x) = xⁿ.
-    """
-    while order != NONE:
-        change = (before - after) * QUEUE_MICRO - m[order + O_CUT]
-        m[order + O_CUT] = 0
-        front, top = m[order + O_AHEAD], after * QUEUE_MICRO
-        if change >= 0:
-            back = max(0, before * QUEUE_MICRO - front)
-            ahead, behind = math.pow(float(front), power), math.pow(float(back), power)
-            share = behind / (behind + ahead) if behind + ahead > 0.0 else 1.0
-            moved = float(front) - (1.0 - share) * float(change)
-            moved += min(float(back) - share * float(change), 0.0)
-            front = max(0, math.floor(moved))
-        m[order + O_AHEAD] = min(front, top)
-        order = m[order + O_NEXT]
-
-
-# -- messages -----------------------------------------------------------------------------------
+from dmm.simulation.replay.levels import cap, leave, thin
+from dmm.simulation.replay.set_layout import (
+    O_AHEAD,
+    O_CUT,
+    O_CUT_AT,
+    O_LEFT,
+    O_NEXT,
+    O_PRICE,
+    O_SET,
+    O_SIDE,
+    S_LEFT,
+    S_LEFT_OF,
+)
 
 
 @compiled
@@ -189,7 +74,7 @@ def apply_depth(
         if levels[level, L_HEAD] != NONE:
             if venues[venue, V_QUEUE] == POWER:
                 before = levels[level, L_SIZE]
-                _thin(m, levels[level, L_HEAD], before, size, powers[venue])
+                thin(m, levels[level, L_HEAD], before, size, powers[venue])
             elif size < levels[level, L_LOW]:
                 levels[level, L_LOW] = size
                 levels[level, L_LOW_AT] = stamp_ns
@@ -219,7 +104,7 @@ def apply_snapshot(
         order, size = levels[level, L_HEAD], levels[level, L_SIZE]
         if order != NONE:
             if venues[venue, V_QUEUE] == POWER:
-                _thin(m, order, levels[level, L_EARLIER], size, powers[venue])
+                thin(m, order, levels[level, L_EARLIER], size, powers[venue])
             elif size < levels[level, L_LOW]:
                 levels[level, L_LOW] = size
                 levels[level, L_LOW_AT] = stamp_ns
@@ -236,6 +121,7 @@ def apply_trade(
     messages: Longs,
     rows: Longs,
     prices: Longs,
+    told: Longs,
     fills: Longs,
     message: int,
 ) -> None:
@@ -248,7 +134,7 @@ def apply_trade(
     while (number - at) * side >= 0:
         level = 2 * at + (1 if is_buy else 0)
         if levels[level, L_HEAD] != NONE:
-            _pass(m, f, levels, venues, tiers, messages, rows, prices, fills, message, level)
+            _pass(m, f, levels, venues, tiers, messages, rows, prices, told, fills, message, level)
         elif at == venues[venue, column]:
             venues[venue, column] = at + side
         at += side
@@ -264,6 +150,7 @@ def _pass(
     messages: Longs,
     rows: Longs,
     prices: Longs,
+    told: Longs,
     fills: Longs,
     message: int,
     level: int,
@@ -272,13 +159,16 @@ def _pass(
     price, size = prices[rows[begin, ROW_LEVEL] >> 1], rows[begin, ROW_SIZE]
     is_power = venues[messages[message, M_VENUE], V_QUEUE] == POWER
     if not is_power:
-        _cap(m, levels, level)
+        cap(m, levels, level)
     mids = (
         messages[message, M_MID],
         messages[message, M_LATER_1S],
         messages[message, M_LATER_5S],
         messages[message, M_LATER_30S],
     )
+    # Without a desk among the sets there is but one row, of nothing.
+    row = message if message < len(told) else 0
+    known = told[row, TOLD_INDEX], told[row, TOLD_MID], told[row, TOLD_TWAP]
     order = levels[level, L_HEAD]
     while order != NONE:
         following, base = m[order + O_NEXT], m[order + O_SET]
@@ -302,7 +192,7 @@ def _pass(
                     leave(m, levels, order)
                 execute(
                     m, f, venues, tiers, fills, order, m[order + O_PRICE], filled,
-                    messages[message, M_AT], messages[message, M_HEARD], mids, 1,
+                    messages[message, M_AT], messages[message, M_HEARD], mids, 1, known,
                 )  # fmt: skip
         order = following
 

@@ -10,6 +10,13 @@ from typing import overload
 import numpy as np
 
 from dmm.simulation.replay.layout import (
+    B_PNL,
+    Floats,
+    Longs,
+)
+from dmm.simulation.replay.prepare import PreparedTape
+from dmm.simulation.replay.schedule import Plan
+from dmm.simulation.replay.set_layout import (
     A_CASH,
     A_COLUMNS,
     A_FEES,
@@ -21,7 +28,6 @@ from dmm.simulation.replay.layout import (
     A_PLACED,
     A_TURNOVER,
     A_VOLUME,
-    B_PNL,
     S_ACCOUNTS,
     S_DECISIONS,
     S_DRAWDOWN_MAX,
@@ -33,11 +39,7 @@ from dmm.simulation.replay.layout import (
     X_HELD,
     X_HELD_SQUARED,
     X_VENUE_COLUMNS,
-    Floats,
-    Longs,
 )
-from dmm.simulation.replay.prepare import PreparedTape
-from dmm.simulation.replay.schedule import Plan
 from dmm.simulation.replay.sets import ParameterSet
 from dmm.units.time import NS_PER_S
 
@@ -84,6 +86,8 @@ class VenueTotals:
     turnover_atoms: int
     markout_atoms: tuple[int, int, int]
     """Profit of all fills against the mid 1, 5 and 30 s later, before fees."""
+    placed_lots: int = 0
+    """Lots of the orders that the venue accepted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -196,6 +200,7 @@ def _totals(row: Longs, venue: int) -> VenueTotals:
         markout_atoms=(
             account[A_MARKOUT_1S], account[A_MARKOUT_5S], account[A_MARKOUT_30S],
         ),
+        placed_lots=account[A_PLACED],
     )  # fmt: skip
 
 

@@ -7,16 +7,20 @@ of one cadence.
 
 from __future__ import annotations
 
-import functools
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
-from dmm.market.health import FEED_AGE_NS_MAX, FRESH_TICKS_MIN
-from dmm.simulation.replay.latency import INSTANT, Latency
+from dmm.simulation.replay.cadence import (
+    AtTimes,
+    Cadence,
+    EveryInterval,
+    EveryRefresh,
+    OrderLatency,
+    event_schedule,
+)
 from dmm.simulation.replay.layout import (
     ARRIVE,
     BLOCK_END,
@@ -48,52 +52,21 @@ from dmm.simulation.replay.prepare import PreparedTape
 from dmm.units.errors import UsageFault
 from dmm.units.time import NS_PER_S
 
+__all__ = (
+    "AtTimes",
+    "Cadence",
+    "EveryInterval",
+    "EveryRefresh",
+    "OrderLatency",
+    "Plan",
+    "plan_of",
+)
+
 ENTRIES_MAX = 50_000_000
 """Decisions of all cadences together; a tape cut in pieces needs fewer at once."""
 
 BLOCK_NS = 10 * NS_PER_S
 """Results are noted this often."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EveryRefresh:
-    """As the desk: with the first message heard `refresh_ns` after the last decision.
-
-    After `stale_ns` of silence everything is cancelled; `fresh_ticks` messages later it goes on.
-    """
-
-    refresh_ns: int
-    stale_ns: int = FEED_AGE_NS_MAX
-    fresh_ticks: int = FRESH_TICKS_MIN
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EveryInterval:
-    """By a timer: `interval_ns` after its start, and so on to the end of the tape.
-
-    It starts at `start_ns`, or with the first message heard.
-    """
-
-    interval_ns: int
-    start_ns: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AtTimes:
-    """At given instants, rising."""
-
-    times_ns: tuple[int, ...]
-
-
-Cadence = EveryRefresh | EveryInterval | AtTimes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderLatency:
-    """How long an order or cancel takes to a venue, and its answer back."""
-
-    entry: Latency = INSTANT
-    response: Latency = INSTANT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -134,9 +107,11 @@ def plan_of(
         If a cadence is not what it may be, or there are too many decisions.
     """
     groups = [_group(tape, number, pace) for number, pace in enumerate(cadences)]
-    entries = np.concatenate([group.entries for group in groups])
-    heard_at = np.concatenate([group.heard_at for group in groups])
-    position = np.concatenate([group.position for group in groups])
+    none = np.zeros(0, dtype=np.int64)
+    wide = np.zeros((0, ENTRY_VENUES + SEEN_STRIDE * tape.venues), dtype=np.int64)
+    entries = np.concatenate([wide, *(group.entries for group in groups)])
+    heard_at = np.concatenate([none, *(group.heard_at for group in groups)])
+    position = np.concatenate([none, *(group.position for group in groups)])
     if len(entries) > ENTRIES_MAX:
         raise UsageFault(f"{len(entries)} decisions, at most {ENTRIES_MAX}: replay a piece at once")
     _see(tape, entries, heard_at)
@@ -156,17 +131,20 @@ def plan_of(
     start_ns = min(int(view.at_ns[0]) for view in tape.views)
     count = max(1, -(-(end_ns - start_ns) // block_ns))
     block_ends_ns = start_ns + block_ns * np.arange(1, count + 1)
-    block_ends_ns[-1] = max(end_ns, *(int(part[:, STOP_AT].max(initial=0)) for part in stops))
+    block_ends_ns[-1] = end_ns
     last = _plain(tape, BLOCK_END, block_ends_ns)
     last[-1, STOP_MESSAGE] = len(tape.messages)
     for venue, view in enumerate(tape.views):
         _show(last[-1:], venue, view.seen[-1:], view.mid[-1:])
+    # The last note comes after all that is still under way when the tape ends.
+    merged = np.concatenate([_merged([*stops, last[:-1]]), last[-1:]])
     return Plan(
-        stops=_merged([*stops, last]),
+        stops=merged,
         entries=entries,
         heard_at=heard_at,
         opens_ns=np.array(
-            [group.entries[0, ENTRY_AT] if len(group.entries) else NEVER_NS for group in groups]
+            [group.entries[0, ENTRY_AT] if len(group.entries) else NEVER_NS for group in groups],
+            dtype=np.int64,
         ),
         blocks=int(count),
         block_ends_ns=block_ends_ns,
@@ -204,7 +182,7 @@ def _group(tape: PreparedTape, number: int, pace: Cadence) -> _Group:
             before = np.searchsorted(other.at_ns, times_ns, side="left")
             position = position + _played(other.played, before)
     else:
-        position = _position(tape, times_ns, side="right")
+        position = position_of(tape, times_ns, side="right")
     return _Group(entries=entries, heard_at=heard_at, position=position)
 
 
@@ -227,7 +205,7 @@ def _played(played: Longs, messages: Longs) -> Longs:
     return np.where(messages > 0, played[np.maximum(messages - 1, 0)], 0)
 
 
-def _position(tape: PreparedTape, times_ns: Longs, *, side: str) -> Longs:
+def position_of(tape: PreparedTape, times_ns: Longs, *, side: str) -> Longs:
     """Return before which message of the engine's an instant lies."""
     position = np.zeros(len(times_ns), dtype=np.int64)
     for view in tape.views:
@@ -286,7 +264,7 @@ def _arrivals(
 def _plain(tape: PreparedTape, kind: int, times_ns: Longs) -> Longs:
     """Return stops at given instants, each before what happens at that very instant."""
     stops = np.zeros((len(times_ns), STOP_VENUES + STOP_STRIDE * tape.venues), dtype=np.int64)
-    stops[:, STOP_MESSAGE] = _position(tape, times_ns, side="left")
+    stops[:, STOP_MESSAGE] = position_of(tape, times_ns, side="left")
     stops[:, STOP_KIND] = kind
     stops[:, STOP_ENTRY] = np.arange(len(times_ns))
     stops[:, STOP_AT] = times_ns
@@ -316,39 +294,3 @@ def _merged(parts: Sequence[Longs]) -> Longs:
     rank = np.where(kind == FUND, 0, np.where(kind == BLOCK_END, 2, 1))
     order = np.lexsort((kind, entry, rank, stops[:, STOP_AT], stops[:, STOP_MESSAGE]))
     return np.ascontiguousarray(stops[order])
-
-
-def _event_schedule(local_ns: Longs, refresh_ns: int, stale_ns: int, fresh_ticks: int) -> Longs:
-    """Return (time, message after which, only cancels, feed is trusted) of the desk's decisions."""
-    size = 0
-    table = np.empty((2 * local_ns.size + 2, 4), dtype=np.int64)
-    needed, refresh_at_ns = fresh_ticks, local_ns[0]
-    for message in range(local_ns.size):
-        now_ns = local_ns[message]
-        if message and now_ns - local_ns[message - 1] > stale_ns:
-            table[size, 0] = local_ns[message - 1] + stale_ns
-            table[size, 1] = message - 1
-            table[size, 2] = 1
-            table[size, 3] = 0
-            size += 1
-            needed = fresh_ticks
-        if needed:
-            needed -= 1
-            if not needed:
-                refresh_at_ns = now_ns
-        if now_ns >= refresh_at_ns:
-            refresh_at_ns = now_ns + refresh_ns
-            table[size, 0] = now_ns
-            table[size, 1] = message
-            table[size, 2] = 0
-            table[size, 3] = 0 if needed else 1
-            size += 1
-    return table[:size].copy()
-
-
-@functools.cache
-def event_schedule() -> Callable[[Longs, int, int, int], Longs]:
-    """Return `_event_schedule`, compiled."""
-    signature = "int64[:, ::1](int64[::1], int64, int64, int64)"
-    ready: Callable[[Longs, int, int, int], Longs] = njit(signature, cache=True)(_event_schedule)
-    return ready

@@ -16,6 +16,7 @@ from numba import njit
 from dmm.market.tape_columns import BID, MessageKind, TapeColumns
 from dmm.quoting.collect import GRID_GAP_S_MAX, STATES_MAX
 from dmm.quoting.online import DEPTHS_MAX, DEPTHS_MIN, EWMA_KEEP
+from dmm.quoting.reference import WINDOW_NS
 from dmm.simulation.replay.layout import (
     E_ARRIVAL,
     E_COLUMNS,
@@ -25,7 +26,7 @@ from dmm.simulation.replay.layout import (
     Floats,
     Longs,
 )
-from dmm.units.time import NS_PER_MS
+from dmm.units.time import NS_PER_MS, NS_PER_S
 
 SNAPSHOT, TRADE = int(MessageKind.SNAPSHOT), int(MessageKind.TRADE)
 
@@ -42,12 +43,17 @@ DEPTH_TICKS = 70
 
 COUNTS = 500
 
+WINDOW_S = WINDOW_NS // NS_PER_S
+"""Seconds of the mid that the TWAP is made of."""
+
 
 def _online(  # noqa: C901 — the worker's two estimators step by step, in one pass
     kind: Longs, stamps_ns: Longs, heard_ns: Longs, prices: Longs, sides: Longs, mids: Longs,
     online: Longs,
 ) -> None:  # fmt: skip
-    """Fill σ (microticks over one second) and κ (per tick, nano) known after each message.
+    """Fill σ (microticks over one second), κ (per tick, nano) and the TWAP after each message.
+
+    The TWAP is that of `dmm.quoting.reference`, in microticks, 0 while there is none.
 
     Parameters
     ----------
@@ -59,21 +65,35 @@ def _online(  # noqa: C901 — the worker's two estimators step by step, in one 
     state_ns, state_mid = np.zeros(STATES_MAX, np.int64), np.zeros(STATES_MAX, np.int64)
     states = 0
     depths, taken, total = np.zeros(DEPTHS_MAX, np.int64), 0, 0
+    window, held_ns = np.zeros(WINDOW_S, np.int64), np.zeros(WINDOW_S, np.int64)
+    first, held, weighted, twap = 0, 0, 0, 0
     for at in range(kind.size):
         if kind[at] <= SNAPSHOT:
             if heard_ns[at] > next_ns:
                 missing = -((next_ns - heard_ns[at]) // 1_000_000_000)
+                grid_ns = next_ns
                 next_ns += missing * 1_000_000_000
                 if last_mid > 0:
                     if missing > GRID_GAP_S_MAX:
                         has_grid = False
+                        grid_ns += (missing - 1) * 1_000_000_000
                         missing = 1
-                    for _ in range(missing):
+                    for step in range(missing):
                         if has_grid:
                             change = (last_mid - grid_mid) / 2
                             variance = EWMA_KEEP * variance + (1 - EWMA_KEEP) * change * change
                             weight = EWMA_KEEP * weight + (1 - EWMA_KEEP)
                         has_grid, grid_mid = True, last_mid
+                        now_ns = grid_ns + step * 1_000_000_000
+                        # One second apart at the least: no more than the window's seconds fit.
+                        while held and held_ns[first] <= now_ns - WINDOW_S * 1_000_000_000:
+                            weighted -= window[first]
+                            first, held = (first + 1) % WINDOW_S, held - 1
+                        place = (first + held) % WINDOW_S
+                        window[place], held_ns[place] = last_mid, now_ns
+                        weighted, held = weighted + last_mid, held + 1
+                    if held:
+                        twap = (weighted * 1_000_000 + held) // (2 * held)
                     if weight > 0.0:
                         sigma = int(np.rint(math.sqrt(variance / weight) * 1_000_000))
             if mids[at] > 0:
@@ -96,6 +116,7 @@ def _online(  # noqa: C901 — the worker's two estimators step by step, in one 
                 total += depth
                 taken += 1
         online[at, 0] = sigma
+        online[at, 2] = twap
         known = min(taken, DEPTHS_MAX)
         online[at, 1] = 2_000_000_000 * known // total if known >= DEPTHS_MIN else 0
 
@@ -184,14 +205,14 @@ def _compiled() -> tuple[Callable[..., None], Callable[..., None]]:
 def online_estimates(
     columns: TapeColumns, heard_message: Longs, heard_ns: Longs, book_mids: Longs
 ) -> Longs:
-    """Return σ and κ as the worker's estimators know them after each message.
+    """Return σ, κ and the TWAP as the worker knows them after each message.
 
     Parameters
     ----------
     heard_message, heard_ns : messages in the order heard, and when
     book_mids : the book's own mid after each message of the tape, half ticks, 0 for none
     """
-    online = np.zeros((len(heard_message), 2), dtype=np.int64)
+    online = np.zeros((len(heard_message), 3), dtype=np.int64)
     kind, prices, sides = _trades(columns, heard_message)
     stamps_ns = columns.exchange_at_ns[heard_message]
     _compiled()[0](kind, stamps_ns, heard_ns, prices, sides, book_mids[heard_message], online)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dmm.adapters.evm.calls import BUYBACK, FILL, PAY, call_of, key_is_used
+from dmm.adapters.evm.calls import BUYBACK, FILL, PAY, call_of, key_answer
 from dmm.adapters.evm.codec import (
     Book,
     acceptance_digest,
@@ -17,7 +17,7 @@ from dmm.adapters.evm.codec import (
     selector,
     split_types,
 )
-from dmm.ports import Deployment
+from dmm.ports import Answer, Deployment
 from dmm.rfq.protocol import Acceptance, FirmQuote
 from dmm.settlement.intent import Intent, IntentKind
 from dmm.units.amount import Atoms
@@ -257,10 +257,10 @@ def test_a_nonce_is_read_from_its_own_bit_and_a_cancelled_one_was_never_paid(
     given_quote = quote(nonce=nonce)
     intent = fill(given_quote)
     bit = 1 << (nonce & 255)
-    assert key_is_used(intent, (bit, 0))
-    assert not key_is_used(intent, (bit, bit))
-    assert not key_is_used(intent, (0, 0))
-    assert key_is_used(intent, (1 << other, 0)) == (other == nonce & 255)
+    assert key_answer(intent, (bit, 0)) is Answer.FOUND
+    assert key_answer(intent, (bit, bit)) is Answer.ABSENT
+    assert key_answer(intent, (0, 0)) is Answer.ABSENT
+    assert (key_answer(intent, (1 << other, 0)) is Answer.FOUND) == (other == nonce & 255)
 
 
 def test_argument_types_are_split_at_the_outer_level() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from dmm.adapters.evm.client import EvmChain
 from dmm.adapters.evm.node import Block, NoAnswer
+from dmm.adapters.evm.pool import Pool
 from dmm.ports import Deployment, SlotState
 from dmm.settlement.intent import Intent, IntentKind, Slot
 from dmm.units.amount import Atoms
@@ -58,7 +59,7 @@ def chain(*nodes: Fake, quorum: int = 2) -> EvmChain:
         tip_gwei=1,
         quorum=quorum,
     )
-    made._nodes = list(nodes)  # type: ignore[assignment]
+    made._pool = Pool(cast("list[Any]", list(nodes)), quorum=min(quorum, len(nodes)))
     return made
 
 
@@ -90,7 +91,7 @@ def test_two_branches_of_one_node_each_are_no_snapshot() -> None:
 
 
 def test_no_node_is_no_snapshot() -> None:
-    with pytest.raises(Retryable, match="no EVM node answers"):
+    with pytest.raises(Retryable, match="too few EVM nodes answer"):
         chain(Fake(None), Fake(None)).snapshot()
 
 

@@ -1,20 +1,14 @@
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-import pytest
 from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dmm.adapters.evm.sign import Key, load_key
+from dmm.adapters.evm.sign import Key
 from dmm.adapters.evm.verify import HALF_ORDER, recover
-from dmm.units.errors import ServiceFault
 
 ORDER = 2 * HALF_ORDER + 1
 KEY = Key(b"\x21" * 32)
-PASSWORD = "correct horse"
 
 
 @given(digest=st.binary(min_size=32, max_size=32))
@@ -55,33 +49,3 @@ def test_a_transaction_is_signed_as_the_reference_library_signs_it() -> None:
 def test_a_key_prints_as_its_address() -> None:
     assert repr(KEY) == f"Key({KEY.address})"
     assert "21" * 16 not in repr(KEY) + str(vars(KEY))
-
-
-def write(folder: Path, *, password: str = PASSWORD, mode: int = 0o600) -> tuple[Path, Path]:
-    keystore, secret = folder / "keystore.json", folder / "password"
-    keystore.write_text(json.dumps(KEY.keystore(PASSWORD)), encoding="utf-8")
-    secret.write_text(password + "\n", encoding="utf-8")
-    keystore.chmod(mode)
-    secret.chmod(0o600)
-    return keystore, secret
-
-
-def test_a_keystore_gives_its_key_back(tmp_path: Path) -> None:
-    assert load_key(*write(tmp_path)).address == KEY.address
-
-
-def test_a_keystore_others_can_read_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ServiceFault, match="can be read by other accounts: chmod 600"):
-        load_key(*write(tmp_path, mode=0o640))
-
-
-def test_a_wrong_password_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ServiceFault, match="cannot be decrypted"):
-        load_key(*write(tmp_path, password="wrong"))
-
-
-def test_a_missing_keystore_is_named(tmp_path: Path) -> None:
-    keystore, secret = write(tmp_path)
-    keystore.unlink()
-    with pytest.raises(ServiceFault, match=r"keystore\.json is missing"):
-        load_key(keystore, secret)

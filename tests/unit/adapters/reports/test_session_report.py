@@ -124,6 +124,27 @@ def test_the_json_lists_each_settlement_under_its_chain() -> None:
     assert body["audit"] == {"difference": 0, "checked_at_block": {"evm": 44}}
 
 
+def test_a_transaction_that_settled_twice_is_listed_once_and_an_unknown_one_not_at_all() -> None:
+    one = session().settled[0]
+    twice = session(settled=(one, replace(one, amount="7"), replace(one, tx_id="")))
+    assert twice.transactions("evm") == [one.tx_id]
+    assert twice.transactions("ton") == []
+
+
+def test_table_and_report_show_every_chain(tmp_path: Path) -> None:
+    counts = {
+        "evm": {"settlements": 31, "rewards": 12, "buybacks": 7, "quotes": 11, "audited": 3},
+        "ton": {"settlements": 29, "difference": 13, "checked_at_block": 4_711},
+    }
+    result = session(chain_counts=counts)
+    out = StringIO()
+    print_session(result, Console(file=out, width=140, color_system=None))
+    write_report(result, tmp_path / "chains.html")
+    for text in (out.getvalue(), (tmp_path / "chains.html").read_text(encoding="utf-8")):
+        assert "checked at block" in text
+        assert re.search(r"evm\b.*31.*12.*7.*11.*3.*ton\b.*29.*13.*4711", text, re.DOTALL)
+
+
 @pytest.mark.parametrize(
     ("changes", "sound"),
     [({}, True), ({"difference_atoms": 1}, False), ({"final": 2}, False), ({"failed": 1}, False)],

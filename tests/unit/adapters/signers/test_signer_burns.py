@@ -12,18 +12,21 @@ from hexbytes import HexBytes
 
 from dmm.adapters.evm.codec import Book
 from dmm.adapters.evm.sign import Key, sign_settlement
+from dmm.adapters.signers.answers import SettlementSigner
+from dmm.adapters.signers.chain_signing import ChainSigning
 from dmm.adapters.signers.guard import check_burn, check_settlement
 from dmm.adapters.signers.policy import Cap, SignerPolicy
 from dmm.adapters.signers.register import Entry, Register, payload_of
 from dmm.adapters.signers.wire import request_from_json, request_to_json
-from dmm.entrypoints.signer import SettlementSigner
+from dmm.entrypoints.signer_chains import signing_chain
 from dmm.ports import Deployment, SignedTx, SignRequest
 from dmm.settlement.intent import Intent, IntentKind, Purpose
 from dmm.units.amount import Atoms
 from dmm.units.errors import Permanent, Retryable
 from dmm.units.time import Nanos
 
-KEY = Key(b"\x21" * 32)
+SECRET = b"\x21" * 32
+KEY = Key(SECRET)
 POLICY = SignerPolicy(
     chain="evm",
     chain_id=31_337,
@@ -35,6 +38,7 @@ POLICY = SignerPolicy(
     ttl_s_max=60,
     settle_s_max=600,
 )
+CHAIN: ChainSigning = signing_chain("evm").make_key(SECRET, POLICY)
 BOOK = Book(
     chain_id=31_337,
     deployments={
@@ -92,7 +96,7 @@ class Clock:
 
 def signer(folder: Path, latches: Any) -> SettlementSigner:
     return SettlementSigner(
-        key=KEY,
+        chain=CHAIN,
         policy=POLICY,
         register=Register(folder / "register.sqlite"),
         latches=latches,
@@ -132,11 +136,16 @@ def test_a_burn_sends_nothing_to_its_own_sender() -> None:
 )
 def test_a_burn_that_could_do_more_is_refused(change: dict[str, Any], why: str) -> None:
     with pytest.raises(Permanent, match=why):
-        check_burn(replace(burn(), **change), POLICY)
+        check_burn(replace(burn(), **change), POLICY, gas_max=21_000)
+
+
+def test_a_chain_whose_slots_end_by_themselves_has_no_burns() -> None:
+    with pytest.raises(Permanent, match="chain 'evm' has no burns"):
+        check_burn(burn(), POLICY, gas_max=None)
 
 
 def test_a_burn_may_outbid_what_a_payment_may_not() -> None:
-    check_burn(burn(unit_fee_max=400), POLICY)
+    check_burn(burn(unit_fee_max=400), POLICY, gas_max=21_000)
     with pytest.raises(Permanent, match="exceeds 200"):
         check_settlement(request(unit_fee_max=201), POLICY)
 

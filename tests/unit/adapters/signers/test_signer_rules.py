@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from dmm.adapters.signers.guard import CLOCK_SLACK_S, check_quote, check_settlement
 from dmm.adapters.signers.latch import Latches
 from dmm.adapters.signers.policy import Cap, SignerPolicy, format_policy, read_policy
-from dmm.adapters.signers.register import DAY_S, Entry, Register
+from dmm.adapters.signers.register import Entry, Register
+from dmm.adapters.signers.spending import DAY_S
 from dmm.adapters.signers.wire import (
     LINE_BYTES_MAX,
     pack,
@@ -222,7 +223,7 @@ def test_a_policy_with_anything_wrong_in_it_is_refused(tmp_path: Path, old: str,
 
 def test_what_is_within_the_policy_passes() -> None:
     check_settlement(request(intent(amount=Atoms(700)), gas_max=400_000), POLICY)
-    check_quote(quote(), POLICY, signer=HOT, now_s=NOW_S)
+    check_quote(quote(), POLICY, signer=HOT, now_s=NOW_S, canonical=str.lower)
 
 
 @pytest.mark.parametrize(
@@ -283,7 +284,7 @@ def test_a_contract_the_policy_does_not_name_is_refused() -> None:
 )
 def test_a_quote_outside_the_policy_is_refused(change: dict[str, Any], words: str) -> None:
     with pytest.raises(Permanent, match=words):
-        check_quote(quote(**change), POLICY, signer=HOT, now_s=NOW_S)
+        check_quote(quote(**change), POLICY, signer=HOT, now_s=NOW_S, canonical=str.lower)
 
 
 # -- register --------------------------------------------------------------------------------------

@@ -1,151 +1,153 @@
-"""The engine's desk beside the worker with the paper venue: the same fills from the same tape.
+"""The engine's desk beside the worker on the paper venue: the same orders and fills, one by one.
 
-Left out on the worker's side is how it reacts to its own fills (it decides anew at once, and lets
-their quality, age and place bend the next quote), and the venue's budget of requests: the engine
-decides on the clock alone and knows no budget.
+Nothing is left out on either side: the worker decides anew on a fill, watches its fills, pulls old
+orders, spends its budget of requests and widens on toxic flow, and the engine must do the same. The
+recorder's clock is the only one, for the paper venue knows no other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+import functools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
-from ports_memory import MemoryStore
-from simulation_reference.tapes import prepared
+from simulation_reference.beside_worker import (
+    BUSY,
+    CASES,
+    TIGHT,
+    Case,
+    Told,
+    engine_outcome,
+    engine_told,
+    simulated,
+    worker_told,
+)
 from trading_values import policy_record
 
-from dmm.adapters.venues.paper import PaperVenue
-from dmm.market.instrument import Instrument
-from dmm.market.order import OrderReport
-from dmm.market.tape import FeedEvent, TapeReport
-from dmm.quoting.fill_watch import FillWatch
-from dmm.sandbox.market import SimulatedMarket
-from dmm.simulation.replay.latency import Latency
-from dmm.simulation.replay.layout import F_AT, F_FEE, F_PRICE, F_SIDE, F_SIZE
-from dmm.simulation.replay.run import FeeTerms, VenueTerms, replay
-from dmm.simulation.replay.schedule import OrderLatency
-from dmm.simulation.replay.sets import desk_set
-from dmm.units.time import NS_PER_MS, NS_PER_S, Nanos
-from dmm.usecases.play import play
-from dmm.usecases.quote import EpochInputs, QuotingWorker
+from dmm.adapters.feeds import open_tape
+from dmm.adapters.venues.paper import RATE_WINDOWS
+from dmm.market.tape import DepthUpdate, FeedEvent
+from dmm.quoting.presets import paper_cex_policy, scale_of
+from dmm.units.time import NS_PER_MS, NS_PER_S
+
+TESTS = Path(__file__).resolve().parents[3]
+DATA = TESTS.parents[1] / "shared" / "data" / "binance_ws_l2"
+EVENTS = 2_000
+SECONDS = 12
+"""Of silence cut into a tape: the feed goes stale, and the venue's dead man's switch fires."""
 
 
-class ListFeed:
-    """A feed of given events."""
-
-    def __init__(self, events: Sequence[FeedEvent], instrument: Instrument) -> None:
-        self._events = events
-        self.instrument = instrument
-        self.report = TapeReport()
-
-    def events(self) -> Iterator[FeedEvent]:
-        return iter(self._events)
+@functools.cache
+def worker_of(name: str) -> Told:
+    return worker_told(*simulated(7, EVENTS), CASES[name])
 
 
-class Unmoved(FillWatch):
-    """Looks at no fill, so that nothing a fill says bends a quote."""
-
-    def take_fill(self, *_: object, **__: object) -> None: ...
-
-    def take_decision(self, *_: object, **__: object) -> None: ...
-
-    def take_end(self, *_: object, **__: object) -> None: ...
-
-
-class ClockedWorker(QuotingWorker):
-    """The worker, deciding on the clock alone."""
-
-    def __init__(self, **named: Any) -> None:
-        super().__init__(**named)
-        self._fills = Unmoved()
-
-    def _take(self, reports: Sequence[OrderReport]) -> None:
-        due_at_ns = self._refresh_at_ns
-        super()._take(reports)
-        self._refresh_at_ns = due_at_ns
-
-
-def worker_fills(
-    events: Sequence[FeedEvent], instrument: Instrument, *, latency_ns: int, fee_ubps: int,
-    **changes: object,
-) -> tuple[list[tuple[int, ...]], int]:  # fmt: skip
-    store = MemoryStore()
-    worker = ClockedWorker(
-        run_id="run",
-        instrument=instrument,
-        venue=PaperVenue(
-            instrument, latency_ns=latency_ns, maker_fee_ubps=fee_ubps, rate_windows=()
-        ),
-        store=store,
-    )
-    inputs = EpochInputs(policy=policy_record(**changes))  # type: ignore[arg-type]
-    end_ns = Nanos(events[-1].received_at_ns + 1)
-    play(
-        ListFeed(events, instrument), worker, first=inputs, boundaries=[end_ns],
-        on_boundary=lambda *_: inputs,
-    )  # fmt: skip
-    rows = [
-        (fill.filled_at_ns, fill.side.sign, fill.price, fill.size, fill.fee_atoms)
-        for fill in store.fills("run")
-    ]
-    return rows, worker.position.cash_atoms
-
-
-SPAN_NS = 50 * NS_PER_S
-
-CASES = {
-    "as it stands": {},
-    "tight and often": {"refresh_ms": 100, "spread_floor_ubps": 0, "skew_beta_ubps": 0},
-    "small limits": {"inventory_soft_lots": 3, "inventory_hard_lots": 12, "refresh_ms": 200},
-    "tanh skew, micro-price": {"skew": "tanh", "fair_value": "micro", "refresh_ms": 300},
-    "ladder of risk aversion": {
-        "gamma_nano_per_bp": 50_000_000,
-        "gamma_calm_bps": 5_000,
-        "gamma_hard_bps": 20_000,
-        "skew_near_spread_bps": 3_000,
-        "refresh_ms": 250,
-    },
-    "halts on its drawdown": {"drawdown_atoms_max": 20_000, "refresh_ms": 200},
-    "volatility above its band": {
-        "sigma_ubps_1s_min": 1,
-        "sigma_ubps_1s_max": 2_000,
-        "spike_pause_bps": 30_000,
-    },
-}
-
-
-@pytest.mark.parametrize("changes", CASES.values(), ids=CASES.keys())
-@pytest.mark.parametrize("latency_ms", [0, 5])
-def test_the_engine_trades_as_the_worker_does_on_the_paper_venue(
-    changes: dict[str, object], latency_ms: int
-) -> None:
-    market = SimulatedMarket(np.random.default_rng(7))
-    events = list(take(market.events()))
-    instrument = market.instrument
-    expected, cash = worker_fills(
-        events, instrument, latency_ns=latency_ms * NS_PER_MS, fee_ubps=150_000, **changes
-    )
-    terms = VenueTerms(
-        delays=OrderLatency(entry=Latency(constant_ns=latency_ms * NS_PER_MS)),
-        fees=(FeeTerms(maker_ubps=150_000),),
-    )
-    one = desk_set(policy_record(**changes).policy)  # type: ignore[arg-type]
-    outcome = replay(
-        prepared(events, instrument=instrument, clock="received"), [one], terms=[terms]
-    ).outcomes[0]
-    columns = [F_AT, F_SIDE, F_PRICE, F_SIZE, F_FEE]
-    assert [tuple(row) for row in outcome.fills[:, columns].tolist()] == expected
-    assert outcome.venues[0].cash_atoms == cash
+@pytest.mark.parametrize("name", CASES)
+def test_the_engine_trades_as_the_worker_does_on_the_paper_venue(name: str) -> None:
+    worker, outcome = worker_of(name), engine_outcome(*simulated(7, EVENTS), CASES[name])
+    engine = engine_told(outcome)
+    assert engine.fills == worker.fills
+    assert engine.cash == worker.cash
+    assert engine.decisions == worker.decisions
+    assert outcome.orders_sent == len(worker.sent)
     assert np.isfinite(outcome.summary.sharpe)
 
 
-def take(events: Iterator[FeedEvent]) -> Iterator[FeedEvent]:
-    """Yield less than a minute of events: then the worker compares its books with the venue's."""
-    first_ns: int | None = None
-    for event in events:
-        first_ns = event.received_at_ns if first_ns is None else first_ns
-        if event.received_at_ns - first_ns > SPAN_NS:
-            return
-        yield event
+def test_the_cases_reach_what_they_are_named_after() -> None:
+    busy = {name for name in CASES if CASES[name].changes.get("refresh_ms") == BUSY["refresh_ms"]}
+    plain = worker_told(*simulated(7, EVENTS), Case(latency_ns=0, changes=BUSY))
+    late = worker_told(*simulated(7, EVENTS), Case(latency_ns=5 * NS_PER_MS, changes=BUSY))
+    assert len(plain.fills) > 100
+    for name in busy:
+        other = late if CASES[name].latency_ns else plain
+        assert worker_of(name).fills != other.fills, f"{name} changes nothing: it proves nothing"
+
+
+def test_every_order_and_cancel_is_the_worker_s_at_the_same_instant() -> None:
+    told = _uncompiled()
+    for name in CASES:
+        worker = worker_of(name)
+        assert told[name]["sent"] == [list(row) for row in worker.sent], name
+        # One message may cancel several: in which order is told by their fills and budgets.
+        cancelled = sorted(list(row) for row in worker.cancelled)
+        assert sorted(told[name]["cancelled"]) == cancelled, name
+        assert told[name]["fills"] == [list(row) for row in worker.fills], name
+
+
+def _uncompiled() -> dict[str, dict[str, list[list[int]]]]:
+    """Return what the engine sends where nothing is compiled, so that a test can listen."""
+    done = subprocess.run(
+        [sys.executable, "-m", "simulation_reference.beside_worker", str(EVENTS)],
+        cwd=TESTS,
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    told: dict[str, dict[str, list[list[int]]]] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+def test_a_silence_cancels_in_both_and_trust_returns_in_both() -> None:
+    events, instrument = simulated(11, EVENTS)
+    for latency_ns in (5 * NS_PER_MS, 4 * NS_PER_S):
+        case = replace(TIGHT, latency_ns=latency_ns)
+        gapped = [
+            *events[:600],
+            *_later(events[600:1_200], 4),
+            *_later(events[1_200:], 4 + SECONDS),
+        ]
+        worker = worker_told(gapped, instrument, case)
+        engine = engine_told(engine_outcome(gapped, instrument, case))
+        assert engine.fills == worker.fills
+        assert engine.decisions == worker.decisions
+    assert len(worker.fills) > 0
+
+
+def _later(events: Sequence[FeedEvent], seconds: int) -> list[FeedEvent]:
+    ns = seconds * NS_PER_S
+    return [
+        replace(
+            event,
+            received_at_ns=event.received_at_ns + ns,
+            exchange_at_ns=event.exchange_at_ns + ns,
+        )
+        for event in events
+    ]
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("tape", ["usdm_btcusdt_20240808.gz", "cm_btcusd_perp_20240808.gz"])
+def test_the_engine_trades_as_the_worker_does_on_a_recording(tape: str) -> None:
+    path = DATA / tape
+    if not path.is_file():
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"no recording at {path}")
+        pytest.skip(f"no recording at {path}")
+    opened = open_tape([path])
+    events, instrument = list(islice(opened.events(), 20_000)), opened.instrument
+    book = next(e for e in events if isinstance(e, DepthUpdate) and e.is_snapshot)
+    preset = paper_cex_policy(
+        instrument, scale_of(book), reward_budget_atoms=1, buyback_budget_atoms_max=1
+    )
+    for policy in (preset, replace(preset, **TIGHT.changes)):
+        case = Case(
+            latency_ns=5 * NS_PER_MS,
+            windows=RATE_WINDOWS,
+            policy=replace(policy_record(), policy=policy),
+        )
+        worker = worker_told(events, instrument, case)
+        engine = engine_told(engine_outcome(events, instrument, case))
+        assert len(worker.fills) > 10
+        assert engine.fills == worker.fills
+        assert engine.cash == worker.cash
+        assert engine.decisions == worker.decisions

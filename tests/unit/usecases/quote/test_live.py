@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Sequence
 
@@ -26,6 +27,7 @@ from dmm.usecases.epoch_inputs import epoch_inputs
 from dmm.usecases.quote import QuotingWorker, WorkerSettings
 from dmm.usecases.quote_live import TICK_S, Hedges, LiveLoop
 from dmm.usecases.situation import EpochInputs
+from dmm.usecases.surroundings import USUAL, Surroundings
 
 
 class TurnedClock:
@@ -96,6 +98,7 @@ class Scene:
         )
         self.stop = threading.Event()
         self.database_hangs = False
+        self.surroundings = USUAL
         self.pulls = 0
 
     def serve(self, script: dict[int, Callable[[], object]] | None = None) -> int:
@@ -109,6 +112,7 @@ class Scene:
             kills_heard=lambda: self.pulls,
             inputs=self.inputs_of,
             new_hedges=hedges.new,
+            surroundings=lambda: self.surroundings,
         )
         return loop.run(ScriptedIntake(self.feed, script or {}))
 
@@ -303,6 +307,32 @@ def test_a_stalled_journal_stops_quoting_and_keeps_the_epoch_open_until_it_takes
     assert seen[1][:2] == (seen[0][0], 0)
     assert closed == 5
     assert scene.decided > seen[1][0]
+
+
+def test_a_coin_off_its_peg_pauses_the_desk_and_dear_gas_is_in_its_decisions() -> None:
+    scene = Scene()
+    seen: list[tuple[Posture, int]] = []
+
+    def note() -> None:
+        seen.append((scene.worker.posture, len(scene.venue.open_orders)))
+
+    def off_par() -> None:
+        note()
+        scene.surroundings = Surroundings(gas_ratio_bps=25_000, depegged=True)
+
+    def par() -> None:
+        note()
+        scene.surroundings = USUAL
+
+    scene.serve({200: off_par, 500: par, 900: note})
+    (before, open_before), (off, open_off), (after, _) = seen
+    assert before.may_quote
+    assert open_before > 0
+    assert (off, open_off) == (Posture.PAUSED, 0)
+    assert after.may_quote
+    bodies = [json.loads(record.body) for record in scene.store.decisions(scene.run.run_id)]
+    told = {(body["gas_ratio_bps"], body["depegged"]) for body in bodies}
+    assert told == {(10_000, False), (25_000, True)}
 
 
 def test_a_hedge_is_booked_once_whenever_its_job_comes() -> None:

@@ -1,0 +1,1 @@
+DROP TABLE policy_candidate, parameter_search_piece, parameter_search;

@@ -1,0 +1,1 @@
+"""Solana: the settlement program's clients over one or more RPC nodes."""

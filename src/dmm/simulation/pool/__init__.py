@@ -1,0 +1,1 @@
+"""Liquidity positions in automated pools, replayed over recorded minutes."""
