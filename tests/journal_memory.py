@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
@@ -19,6 +20,7 @@ from dmm.settlement.intent import (
     AttemptState,
     Claimed,
     Intent,
+    IntentKind,
     IntentState,
     Purpose,
     Slot,
@@ -191,6 +193,32 @@ class MemoryJournal(MemoryChainEvents, MemoryRetention):
             ),
             slot=self._live_slot(entry),
         )
+
+    def claim_batch(
+        self, *, chain: str, owner: str, lease_s: int, limit: int, full: Collection[IntentKind] = ()
+    ) -> list[Claimed]:
+        claims: list[Claimed] = []
+        for _ in range(limit):
+            claimed = self.claim_due(chain=chain, owner=owner, lease_s=lease_s)
+            if claimed is None or (claims and claimed.state.is_open != claims[0].state.is_open):
+                if claimed is not None:
+                    self._unclaim(claimed)
+                break
+            claims.append(claimed)
+        waiting = [
+            claimed
+            for claimed in claims
+            if claimed.state is IntentState.READY
+            and claimed.slot is None
+            and claimed.intent.kind in full
+        ]
+        for claimed in waiting:
+            self._unclaim(claimed)
+        return [claimed for claimed in claims if claimed not in waiting]
+
+    def _unclaim(self, claimed: Claimed) -> None:
+        entry = self.entries[claimed.intent.intent_id]
+        entry.owner, entry.lease_until_ns = "", 0
 
     def _is_live(self, entry: Entry, attempt: Attempt) -> bool:
         live = entry.live_slot
@@ -376,6 +404,19 @@ class MemoryJournal(MemoryChainEvents, MemoryRetention):
         entry = self._held(claimed)
         entry.due_ns = self._now_ns() + int(due_in_s * NS_PER_S)
         entry.lease_until_ns = 0
+
+    def release_batch(self, given_back: Sequence[tuple[Claimed, float]]) -> int:
+        held = 0
+        for claimed, due_in_s in given_back:
+            with suppress(Fenced):
+                self.release(claimed, due_in_s=due_in_s)
+                held += 1
+        return held
+
+    def open_count(self, chain: str) -> int:
+        return sum(
+            entry.intent.chain == chain and entry.state.is_open for entry in self.entries.values()
+        )
 
     def intents(self, run_id: str | None = None) -> list[tuple[Intent, IntentState]]:
         return [

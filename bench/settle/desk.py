@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from dmm.adapters.evm.events import EvmLog
 from dmm.adapters.postgres.migrate import migrate
 from dmm.adapters.postgres.store import PostgresStore
 from dmm.adapters.signers.socket import SocketSigner
+from dmm.entrypoints.settler import HANDS
 from dmm.market.instrument import Asset
 from dmm.ports import Deployment, Run
 from dmm.sandbox.evm.local import EvmLocalChain, open_chain
@@ -31,11 +33,12 @@ from dmm.settlement.batch import reserve
 from dmm.settlement.epoch import EpochPlan, Job
 from dmm.settlement.intent import Intent, IntentKind
 from dmm.units.amount import Atoms
+from dmm.units.chain import HOME_CHAIN
 from dmm.units.errors import Retryable
 from dmm.units.ids import ZERO_HASH
 from dmm.units.time import Nanos
 from dmm.usecases.audit import audit_all, record_funding
-from dmm.usecases.dispatch import open_intents, sweep
+from dmm.usecases.dispatch import SweepCounts, open_intents, sweep
 
 RUN = "bench"
 WAIT_S_MAX = 300.0
@@ -108,17 +111,23 @@ class Bench:
         return time.perf_counter() - started
 
     def settle(self) -> None:
-        """Drive until every intent is final and booked."""
-        counts = sweep(
-            store=self.store,
-            chain=self.chain(),
-            signer=SocketSigner(self.folder / "s"),
-            clock=SystemClock(),
-            owner="bench",
-            wait_s_max=WAIT_S_MAX,
-        )
-        if counts.still_open:
-            raise SystemExit(f"settle: {counts.still_open} intents are open after {WAIT_S_MAX} s")
+        """Drive until every intent is final and booked, with as many hands as the settler has."""
+        hands = HANDS[HOME_CHAIN]
+        with ThreadPoolExecutor(max_workers=hands) as pool:
+            swept = list(pool.map(self._sweep, range(hands)))
+        if still_open := min(counts.still_open for counts in swept):
+            raise SystemExit(f"settle: {still_open} intents are open after {WAIT_S_MAX} s")
+
+    def _sweep(self, hand: int) -> SweepCounts:
+        with PostgresStore(self.url) as store:
+            return sweep(
+                store=store,
+                chain=self.chain(),
+                signer=SocketSigner(self.folder / "s"),
+                clock=SystemClock(),
+                owner=f"bench-{hand}",
+                wait_s_max=WAIT_S_MAX,
+            )
 
     def settler(self) -> subprocess.Popen[bytes]:
         """Start the daemon that drives the outbox."""

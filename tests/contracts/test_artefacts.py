@@ -152,9 +152,7 @@ def test_every_test_that_the_audit_notes_name_exists() -> None:
     """A name that ends in … stands for all tests that begin so."""
     notes = (ROOT / "contracts" / "AUDIT.md").read_text(encoding="utf-8")
     written = "\n".join(
-        path.read_text(encoding="utf-8")
-        for folder in ("contracts", "golden")
-        for path in (ROOT / "tests" / folder).glob("test_*.py")
+        path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")
     )
     named = re.findall(r"`(test_[a-z0-9_]+)(…?)`", notes)
     assert len(named) > 40

@@ -72,6 +72,7 @@ class SimChain:
         """Snapshots read from in this turn."""
         self.unknown = False
         self.key_witnesses = 0
+        self._looked_at: bytes | None = None
 
     @property
     def slot_rules(self) -> SlotRules:
@@ -138,7 +139,13 @@ class SimChain:
         self.unknown |= found is None
         return found
 
+    def _turn_to(self, intent: Intent) -> None:
+        """What was unknown of one intent says nothing about the next of a pass."""
+        if self._looked_at != intent.intent_id:
+            self._looked_at, self.unknown = intent.intent_id, False
+
     def key_state(self, intent: Intent, *, at: Snapshot) -> Answer:
+        self._turn_to(intent)
         key, members = intent.intent_id.hex(), member_keys(intent)
 
         def ask(head: Block, final: Block, lies: bool) -> Answer:
@@ -182,13 +189,14 @@ class SimChain:
             if kind == "solana":
                 # Anchored at the finalized block, so that no fork takes the anchor away.
                 reach = final.height + self._world.model.finality + ANCHOR_BLOCKS
-                return SlotOffer(floor=0, expires=reach, anchor=str(final.number))
-            return SlotOffer(floor=0)
+                return SlotOffer(floor=final.time_s, expires=reach, anchor=str(final.number))
+            return SlotOffer(floor=final.time_s)
 
         return self._agreed(at, ask)
 
     def slot_state(self, slot: Slot, intent: Intent, *, at: Snapshot) -> SlotState:
         kind = self._world.model.kind
+        self._turn_to(intent)
 
         def ask(head: Block, final: Block, lies: bool) -> SlotState:
             if kind == "evm":

@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,9 @@ from dmm.entrypoints.faults import exit_code, one_line
 from dmm.units.errors import Fault
 
 if TYPE_CHECKING:
+    from dmm.bootstrap import Desk
     from dmm.ledger.anchor import Anchor
+    from dmm.ports import Store
 
 OPERATOR = "terminal"
 
@@ -28,8 +32,15 @@ def main(argv: list[str] | None = None) -> int:
     where.add_argument("--archive", type=Path, help="folder of the archive, not DMM_ARCHIVE_DIR")
     where.add_argument("--no-archive", action="store_true", help="keep only the anchors")
     parser.add_argument("--prove", metavar="FILE", help="compare an archived file with its anchor")
-    parser.add_argument("--verify", metavar="RUN", help="verify a run's chain across its anchors")
+    parser.add_argument(
+        "--verify",
+        metavar="RUN",
+        help="verify a run's chain across its anchors: an id, its beginning, or latest",
+    )
+    parser.add_argument("--state", type=Path, help="with --verify: state folder of that journal")
     asked = parser.parse_args(argv)
+    if asked.state and not asked.verify:
+        parser.error("--state goes with --verify: what is pruned is what DMM_DATABASE_URL names")
     try:
         result = _run(asked)
     except Fault as fault:
@@ -51,7 +62,8 @@ def _run(asked: argparse.Namespace) -> dict[str, Any]:
             proven = prove_archive(store=wired.store, archive=archive, name=asked.prove)
             return {"proven": _described(proven)}
         if asked.verify:
-            proof = verify_chain(store=wired.store, run_id=asked.verify)
+            with _journal(wired, asked.state) as store:
+                proof = verify_chain(store=store, run_id=_named(store, asked.verify))
             return {
                 "run_id": proof.run_id,
                 "anchors": proof.anchors,
@@ -73,6 +85,26 @@ def _run(asked: argparse.Namespace) -> dict[str, Any]:
         "busy": done.busy,
         "more": done.more,
     }
+
+
+@contextmanager
+def _journal(wired: Desk, state: Path | None) -> Iterator[Store]:
+    """Give the journal the settings name; without one, or when told so, that of a state folder."""
+    from dmm.entrypoints.journal import journal_of
+
+    if state is None and "database_url" in wired.settings.model_fields_set:
+        yield wired.store
+        return
+    with journal_of(state) as store:
+        yield store
+
+
+def _named(store: Store, name: str) -> str:
+    """Return the run meant: a whole id, however short, its beginning, or `latest`."""
+    from dmm.entrypoints.journal import resolve
+
+    whole = any(run.run_id == name for run in store.runs(prefix=name, limit=2))
+    return name if whole else resolve(store, name)
 
 
 def _described(anchor: Anchor) -> dict[str, Any]:

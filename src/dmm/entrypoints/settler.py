@@ -1,8 +1,9 @@
 """The settler: a daemon that drives every chain's outbox until it is told to stop.
 
-Each chain has a thread of its own with its own connection to the journal, so that one that is down
-holds up nobody else. Between sweeps the thread brings the journal's copy of its chain up to date:
-the books follow the chain also while the scheduler is down.
+Each chain has threads of its own with their own connections to the journal, so that one that is
+down holds up nobody else; leases and fences keep the hands of one chain apart. Between sweeps one
+of them brings the journal's copy of its chain up to date: the books follow the chain also while the
+scheduler is down.
 """
 
 from __future__ import annotations
@@ -36,10 +37,25 @@ FOLLOW_S = 2.0
 """Least time between two looks at what became final."""
 
 
-def serve(desk: Desk, *, stop: threading.Event, owner: str, chain: str = HOME_CHAIN) -> None:
+HANDS = {HOME_CHAIN: 3}
+"""Sweeps of a chain side by side, 1 where not named; while one waits for a disk others go on."""
+
+
+def serve(
+    desk: Desk,
+    *,
+    stop: threading.Event,
+    owner: str,
+    chain: str = HOME_CHAIN,
+    follows: bool = True,
+) -> None:
     """Sweep a chain until `stop` is set; pauses grow while nothing is to do or nothing answers.
 
     A sweep in progress ends first: what it signed is stored, and the next start takes it up.
+
+    Parameters
+    ----------
+    follows : also bring the journal's copy of the chain up to date; one hand of a chain does
     """
     idle_s, followed_at_ns = IDLE_S_MIN, 0
     while not stop.is_set():
@@ -54,7 +70,7 @@ def serve(desk: Desk, *, stop: threading.Event, owner: str, chain: str = HOME_CH
                 lease_s=desk.settings.lease_s,
                 bounds=desk.lane_bounds,
             )
-            if desk.clock.now_ns() - followed_at_ns >= FOLLOW_S * NS_PER_S:
+            if follows and desk.clock.now_ns() - followed_at_ns >= FOLLOW_S * NS_PER_S:
                 _follow(desk, chain)
                 followed_at_ns = desk.clock.now_ns()
         except (Retryable, OutcomeUnknown) as fault:
@@ -105,10 +121,11 @@ def run(stop: threading.Event) -> None:
         observe.serve_metrics(config.metrics_port)
     pid = os.getpid()
     observe.service(name="settler", state="started", pid=pid)
-    with ThreadPoolExecutor(max_workers=len(config.chains), thread_name_prefix="settler") as pool:
+    hands = [(chain, hand) for chain in config.chains for hand in range(HANDS.get(chain, 1))]
+    with ThreadPoolExecutor(max_workers=len(hands), thread_name_prefix="settler") as pool:
         serving = [
-            pool.submit(_serve_one, config, chain, stop=stop, owner=f"settler-{pid}-{chain}")
-            for chain in config.chains
+            pool.submit(_serve_one, config, chain, stop=stop, pid=pid, hand=hand)
+            for chain, hand in hands
         ]
         ended, _ = wait(serving, return_when=FIRST_COMPLETED)
         stop.set()
@@ -117,10 +134,10 @@ def run(stop: threading.Event) -> None:
         thread.result()
 
 
-def _serve_one(config: Settings, chain: str, *, stop: threading.Event, owner: str) -> None:
-    desk = Desk(config)
+def _serve_one(config: Settings, chain: str, *, stop: threading.Event, pid: int, hand: int) -> None:
+    desk, owner = Desk(config), f"settler-{pid}.{hand}-{chain}"
     try:
-        serve(desk, stop=stop, owner=owner, chain=chain)
+        serve(desk, stop=stop, owner=owner, chain=chain, follows=hand == 0)
     finally:
         desk.close()
 

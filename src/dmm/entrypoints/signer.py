@@ -28,7 +28,7 @@ from dmm.adapters.signers.policy import SignerPolicy, read_policy
 from dmm.adapters.signers.register import Register
 from dmm.adapters.signers.remote import RemoteMethod, Tls, Web3Signer
 from dmm.adapters.signers.seclusion import seclude
-from dmm.adapters.signers.server import SignerServer
+from dmm.adapters.signers.server import AnswerAll, SignerServer
 from dmm.adapters.signers.witness import Witness
 from dmm.entrypoints.faults import exit_code, one_line
 from dmm.entrypoints.signer_chains import signing_chain
@@ -183,22 +183,24 @@ def run(
             signing = chain.remote_key(remote, remote_address, rules)
         latches = latches_of(latch, database_url_file, clock)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        answer_all: AnswerAll | None = None
         match role:
             case Role.SETTLEMENT:
-                answer = settlement_answer(
+                settlement = settlement_answer(
                     signing,
                     rules,
                     folder=folder,
                     witness=witness or folder / WITNESS_FILE,
                     latches=latches,
                     clock=clock,
-                ).answer
+                )
+                answer, answer_all = settlement.answer, settlement.answer_all
             case Role.QUOTE:
                 answer = QuoteSigner(
                     chain=signing, policy=rules, latches=latches, clock=clock
                 ).answer
         observe.service(name=f"signer-{name}", state="healthy", note=signing.address)
-        serve(SignerServer(socket, answer))
+        serve(SignerServer(socket, answer, answer_all))
         socket.unlink(missing_ok=True)
     except Fault as fault:
         typer.echo(f"dmm signer: {one_line(fault)}", err=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from dmm.ports.signing import SignRequest
 from dmm.settlement.chain_event import BlockRef, ChainEvent
@@ -77,7 +78,9 @@ class SlotOffer:
     """What a new slot would be; the fields are those of `dmm.settlement.intent.Slot`."""
 
     floor: int
-    """Slots below it are used up at the finalized block."""
+    """No slot below it may be given out: those are used up at the finalized block, or, where slots
+    are mere numbers, may have been given out by a journal that was lost. There they begin at the
+    finalized time, one a second, so a journal from a backup repeats none of the lost one's."""
     expires: int = 0
     anchor: str = ""
 
@@ -122,6 +125,28 @@ class ExecutedOrder:
     expiry_s: int
     height: int
     tx_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What is known of an intent at one snapshot: its key, and its transactions as asked for."""
+
+    key: Answer
+    views: tuple[TxView, ...]
+
+
+@runtime_checkable
+class Surveys(Protocol):
+    """What a chain may offer besides: the answers to many questions in one way there and back."""
+
+    def survey(
+        self, asked: Sequence[tuple[Intent, Sequence[str]]], *, at: Snapshot
+    ) -> list[Sight | None]:
+        """Return, for each intent with its tx ids, what `key_state` and `transaction` would.
+
+        None for an intent whose questions cannot be put: asked alone it will say why.
+        """
+        ...
 
 
 class Chain(Protocol):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from dmm.ledger.account import Account
 from dmm.ledger.journal import Posting
-from dmm.settlement.intent import Attempt, Claimed, Intent, IntentState, Slot
+from dmm.settlement.intent import Attempt, Claimed, Intent, IntentKind, IntentState, Slot
 from dmm.settlement.lifecycle import LaneBounds
 from dmm.units.amount import Atoms
 from dmm.units.ids import Hash32, Json
@@ -27,6 +27,17 @@ class IntentStore(Protocol):
 
         When no open one is due, an intent that has ended but whose live slot keeps later ones
         waiting, or that is in quarantine with a live slot.
+        """
+        ...
+
+    def claim_batch(
+        self, *, chain: str, owner: str, lease_s: int, limit: int, full: Collection[IntentKind] = ()
+    ) -> list[Claimed]:
+        """Lease up to `limit` intents that are due longest, as `claim_due` does one.
+
+        Parameters
+        ----------
+        full : kinds of which those that hold no slot yet are left out
         """
         ...
 
@@ -119,6 +130,17 @@ class IntentStore(Protocol):
 
     def release(self, claimed: Claimed, *, due_in_s: float) -> None:
         """Give the lease back; the intent is due again after `due_in_s`."""
+        ...
+
+    def release_batch(self, given_back: Sequence[tuple[Claimed, float]]) -> int:
+        """Give leases back, each due again after so many seconds; return how many still held.
+
+        A claim that no longer holds changes nothing and stops no other.
+        """
+        ...
+
+    def open_count(self, chain: str) -> int:
+        """Return how many intents of a chain have not ended."""
         ...
 
     def intents(self, run_id: str | None = None) -> list[tuple[Intent, IntentState]]:

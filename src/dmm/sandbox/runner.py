@@ -46,8 +46,19 @@ class FlowRunner:
         self._rest = b""
 
     def spawn(self) -> None:
-        """Start the process; it takes a few seconds until it answers."""
+        """Start the process, or another after it ended; it takes some seconds until it answers."""
+        self._rest = b""
         self._child.spawn()
+
+    @property
+    def pid(self) -> int:
+        """Return the process id, 0 before the start."""
+        return self._child.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Tell whether the process runs."""
+        return self._child.is_alive
 
     def run(self, flow: str, parameters: dict[str, Json]) -> FlowResult:
         """Run a flow and return how it ended.

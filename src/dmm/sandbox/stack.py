@@ -63,6 +63,8 @@ class Stack:
         epoch_length_s: int = 60,
         chains: Sequence[str] = (HOME_CHAIN,),
         left_out: Mapping[str, str] | None = None,
+        opener: Callable[..., LocalChain] = open_chain,
+        overrides: Mapping[str, str] | None = None,
     ) -> None:
         """Describe the services; nothing starts yet.
 
@@ -71,6 +73,8 @@ class Stack:
         prefect_port : 0 picks a free one
         chains : local chains to start, the home chain among them
         left_out : chains that cannot run here, and why, to tell the user
+        opener : opens a chain, as `dmm.sandbox.chains.open_chain` does
+        overrides : environment of our processes beyond what the services make of it
         """
         self.folder = state.run
         self.timings: dict[str, float] = {}
@@ -78,7 +82,7 @@ class Stack:
         self._epoch_length_s = epoch_length_s
         self._stopping = ExitStack()
         self._chains = {
-            name: open_chain(
+            name: opener(
                 name,
                 root=PROJECT_ROOT,
                 folder=self.folder / name,
@@ -90,7 +94,9 @@ class Stack:
         self._threads = ThreadPoolExecutor(
             max_workers=2 + len(self._chains), thread_name_prefix="stack"
         )
-        self._postgres = EmbeddedPostgres(self.folder / POSTGRES_FOLDER)
+        self._overrides = dict(overrides or {})
+        self._signers: dict[str, tuple[Child, Path]] = {}
+        self.postgres = EmbeddedPostgres(self.folder / POSTGRES_FOLDER)
         # Its port is chosen now, because others are told the address before it listens.
         self._prefect = PrefectServer(
             self.folder / "prefect",
@@ -140,9 +146,9 @@ class Stack:
 
     def _start_postgres(self) -> None:
         with self._guard:
-            self._stopping.callback(self._postgres.stop)
-        self._postgres.start()
-        migrate(self._postgres.url())
+            self._stopping.callback(self.postgres.stop)
+        self.postgres.start()
+        migrate(self.postgres.url())
 
     def _start_chain(self, chain: LocalChain) -> None:
         with self._guard:
@@ -177,6 +183,11 @@ class Stack:
     def prefect_login(self) -> str:
         """Return ``user:password`` of Prefect's UI."""
         return self._prefect.auth
+
+    @property
+    def local_chains(self) -> dict[str, LocalChain]:
+        """Return the local chains by name."""
+        return self._chains
 
     def desk(self) -> Desk:
         """Return the desk on the migrated database; its contracts follow with `deploy`."""
@@ -258,9 +269,21 @@ class Stack:
             signer.spawn()
             with self._guard:
                 self._stopping.callback(signer.stop)
+                self._signers[name] = signer, socket
             signers.append((signer, socket))
         for signer, socket in signers:
             signer.wait_until(socket.is_socket, timeout_s=SIGNER_S_MAX)
+
+    def signer(self, role: str, chain: str) -> Child:
+        """Return a signer's process, once contracts are deployed."""
+        return self._signers[on_chain(f"{role}-signer", chain)][0]
+
+    def restart_signer(self, role: str, chain: str) -> None:
+        """Start a signer again whose process has ended, and wait until it listens."""
+        signer, socket = self._signers[on_chain(f"{role}-signer", chain)]
+        socket.unlink(missing_ok=True)
+        signer.spawn()
+        signer.wait_until(socket.is_socket, timeout_s=SIGNER_S_MAX)
 
     @property
     def settlement_socket(self) -> Path:
@@ -323,7 +346,7 @@ class Stack:
         with self._guard:
             if role not in self._logins:
                 self._logins[role] = add_login(
-                    self._postgres.url(),
+                    self.postgres.url(),
                     role,
                     name=f"{role.value}_local",
                     password=secrets.token_urlsafe(24),
@@ -332,7 +355,7 @@ class Stack:
 
     def _wiring(self) -> Wiring:
         return Wiring(
-            database_url=self._postgres.url(),
+            database_url=self.postgres.url(),
             prefect_api_url=self._prefect.api_url,
             prefect_api_auth=self._prefect.auth,
             signer_socket=str(self.settlement_socket),
@@ -363,5 +386,6 @@ class Stack:
             **self._plain_environment(),
             **self._prefect.environment(),
             **self._wiring().environment(),
+            **self._overrides,
             **logins,
         }

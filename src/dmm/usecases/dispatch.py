@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dmm.ports import Chain, Clock, Signer, Store
 from dmm.settlement.epoch import EpochClaim, EpochPlan, EpochRow, Job, JobOutcome, RowTable
-from dmm.settlement.intent import IntentState
-from dmm.settlement.lifecycle import Fenced, LaneBounds
+from dmm.settlement.intent import Claimed, IntentKind, IntentState
+from dmm.settlement.lifecycle import LaneBounds
 from dmm.units.errors import Retryable
 from dmm.units.ids import Json
 from dmm.units.time import NS_PER_S
@@ -17,8 +18,19 @@ from dmm.usecases.epoch import run_job
 LEASE_S = 30
 """How long a driver holds an intent it looks at."""
 
-STEPS_MAX = 100_000
-"""Looks of one sweep, whatever is still open then."""
+PASSES_MAX = 100_000
+"""Passes of one sweep, whatever is still open then."""
+
+CLAIMS_MAX = 32
+"""Intents of one pass: they share a snapshot, and their lease must last for all of them."""
+
+FULL_PASSES_MAX = 4
+"""Passes after which a class of intents that had no room is asked about again all the same."""
+
+MAKES_ROOM = frozenset(
+    {Step.LANDED, Step.FINAL, Step.FAILED, Step.RETIRED, Step.QUARANTINED, Step.UNLANDED}
+)
+"""Steps after which there may be room in a lane again."""
 
 ENDED = frozenset({IntentState.FINAL, IntentState.FAILED, IntentState.CANCELLED})
 """States in which a slot's bytes pay nothing any more."""
@@ -33,6 +45,26 @@ class SweepCounts:
     failed: int
     quarantined: int
     still_open: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crowd:
+    """Kinds of intents whose bounds left no room, and for how many passes that was believed."""
+
+    kinds: frozenset[IntentKind] = frozenset()
+    passes: int = 0
+
+    def after(self, claims: Sequence[Claimed], done: Sequence[Step]) -> Crowd:
+        """Return what is believed after a pass; nothing once there may be room again."""
+        found = frozenset(
+            claimed.intent.kind
+            for claimed, step in zip(claims, done, strict=True)
+            if step is Step.CROWDED
+        )
+        is_over = not claims or self.passes >= FULL_PASSES_MAX or MAKES_ROOM & set(done)
+        if is_over:
+            return Crowd(kinds=frozenset() if MAKES_ROOM & set(done) else found)
+        return Crowd(kinds=self.kinds | found, passes=self.passes + 1)
 
 
 def sweep(
@@ -63,17 +95,20 @@ def sweep(
     adopt_restored(store=store, chain=chain, clock=clock)
     until_ns = clock.now_ns() + int(wait_s_max * NS_PER_S)
     counts = dict.fromkeys(Step, 0)
-    for _ in range(STEPS_MAX):
-        claimed = store.claim_due(chain=chain.name, owner=owner, lease_s=lease_s)
-        if claimed is not None:
-            try:
-                counts[driver.step(claimed)] += 1
-            except Fenced:
-                continue
-        elif clock.now_ns() >= until_ns or open_intents(store, chain.name) == 0:
+    crowd = Crowd()
+    for _ in range(PASSES_MAX):
+        claims = store.claim_batch(
+            chain=chain.name, owner=owner, lease_s=lease_s, limit=CLAIMS_MAX, full=crowd.kinds
+        )
+        done = driver.steps(claims)
+        for step in done:
+            counts[step] += 1
+        crowd = crowd.after(claims, done)
+        if claims:
+            continue
+        if clock.now_ns() >= until_ns or open_intents(store, chain.name) == 0:
             break
-        else:
-            clock.sleep_s(driver.pace.poll_s)
+        clock.sleep_s(driver.pace.poll_s)
     return SweepCounts(
         sent=counts[Step.SENT],
         final=counts[Step.FINAL],
@@ -85,7 +120,7 @@ def sweep(
 
 def open_intents(store: Store, chain: str) -> int:
     """Return how many intents of a chain are not ended."""
-    return sum(intent.chain == chain and state.is_open for intent, state in store.intents())
+    return store.open_count(chain)
 
 
 def adopt_restored(*, store: Store, chain: Chain, clock: Clock) -> bool:

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dmm import observe
-from dmm.ports import Answer, SlotState, Snapshot, TxView
+from dmm.ports import Answer, Sight, SlotState, Snapshot, Surveys, TxView
 from dmm.settlement.batch import paid, void
 from dmm.settlement.carrier import carrier_of, is_carrier
-from dmm.settlement.intent import Attempt, Claimed, IntentState, Purpose, Slot
-from dmm.settlement.lifecycle import GENERATION_MAX, Death, judge_death
+from dmm.settlement.intent import Attempt, Claimed, IntentKind, IntentState, Purpose, Slot
+from dmm.settlement.lifecycle import GENERATION_MAX, Death, Fenced, judge_death
 from dmm.units.errors import InvariantBroken, OutcomeUnknown, Permanent, Retryable
 from dmm.units.ids import Json
 from dmm.units.time import NS_PER_S
@@ -46,39 +46,84 @@ class Driver(Lanes):
             at = self.chain.snapshot()
         except Retryable:
             return self._give_back(claimed, Step.WAITED)
+        done = self._looked(claimed, at)
+        return done if done in ENDS else self._give_back(claimed, done)
+
+    def steps(self, claims: Sequence[Claimed]) -> list[Step]:
+        """Look at leased intents one after the other, all through one snapshot; see `step`.
+
+        What a finalized block says stays true, so one snapshot may serve several decisions; each
+        write names its own fence, so a lease that runs out meanwhile decides nothing. One that was
+        taken over counts as `WAITED`. Leases are given back together.
+        """
+        if not claims:
+            return []
         try:
-            done = self._move(claimed, at)
+            at = self.chain.snapshot()
+            sights = self._survey(claims, at)
+        except Retryable:
+            self.store.release_batch([(claimed, self.pace.poll_s) for claimed in claims])
+            return [Step.WAITED] * len(claims)
+        steps: list[Step] = []
+        given_back: list[tuple[Claimed, float]] = []
+        full: set[IntentKind] = set()
+        for claimed, sight in zip(claims, sights, strict=True):
+            try:
+                waits = claimed.intent.kind in full and _waits_for_room(claimed)
+                done = Step.CROWDED if waits else self._looked(claimed, at, sight)
+            except Fenced:
+                steps.append(Step.WAITED)
+                continue
+            if done is Step.CROWDED:
+                full.add(claimed.intent.kind)
+            if done not in ENDS:
+                given_back.append((claimed, self._pause_s(done)))
+            steps.append(done)
+        if given_back:
+            self.store.release_batch(given_back)
+        return steps
+
+    def _survey(self, claims: Sequence[Claimed], at: Snapshot) -> Sequence[Sight | None]:
+        """Ask about all intents at once where the chain can; None: each is asked about in turn."""
+        if not isinstance(self.chain, Surveys):
+            return [None] * len(claims)
+        asked = [(c.intent, [a.tx_id for a in c.attempts]) for c in claims]
+        return list(self.chain.survey(asked, at=at))
+
+    def _looked(self, claimed: Claimed, at: Snapshot, sight: Sight | None = None) -> Step:
+        try:
+            return self._move(claimed, at, sight)
         except (Retryable, OutcomeUnknown):
-            done = Step.WAITED
+            return Step.WAITED
         except Permanent as fault:
-            done = self._refused(claimed, fault)
+            return self._refused(claimed, fault)
         except InvariantBroken as fault:
             # Doubt about one intent must not stop the others.
-            done = (
-                self._quarantine(claimed, str(fault))
-                if claimed.state.is_open
-                else self._refused(claimed, fault)
-            )
-        return done if done in ENDS else self._give_back(claimed, done)
+            if claimed.state.is_open:
+                return self._quarantine(claimed, str(fault))
+            return self._refused(claimed, fault)
 
     def _refused(self, claimed: Claimed, fault: Exception) -> Step:
         observe.intent_refused(intent_id=claimed.intent.intent_id.hex(), reason=str(fault))
         return Step.REFUSED
 
     def _give_back(self, claimed: Claimed, done: Step) -> Step:
-        pause_s = self.pace.poll_s
-        if done is Step.REFUSED:
-            pause_s = self.pace.refused_s
-        elif done in (Step.RETIRED, Step.UNLANDED):
-            pause_s = 0.0
-        self.store.release(claimed, due_in_s=pause_s)
+        self.store.release(claimed, due_in_s=self._pause_s(done))
         return done
 
-    def _move(self, claimed: Claimed, at: Snapshot) -> Step:
+    def _pause_s(self, done: Step) -> float:
+        if done is Step.REFUSED:
+            return self.pace.refused_s
+        return 0.0 if done in (Step.RETIRED, Step.UNLANDED) else self.pace.poll_s
+
+    def _move(self, claimed: Claimed, at: Snapshot, sight: Sight | None = None) -> Step:
         if not claimed.state.is_open:
             return self._clear_lane(claimed, at)
-        key = self.chain.key_state(claimed.intent, at=at)
-        views = [(a, self.chain.transaction(a.tx_id, at=at)) for a in claimed.attempts]
+        if sight is None:
+            key = self.chain.key_state(claimed.intent, at=at)
+            views = [(a, self.chain.transaction(a.tx_id, at=at)) for a in claimed.attempts]
+        else:
+            key, views = sight.key, list(zip(claimed.attempts, sight.views, strict=True))
         if self._is_unknown(key, views):
             return Step.WAITED
         if self._is_paid(key, views):
@@ -282,6 +327,11 @@ class Driver(Lanes):
             return self._quarantine(claimed, f"{GENERATION_MAX} slots are used up: {why}")
         self.store.retire_slot(claimed, height=at.finalized_height, proof=_proof(at, why))
         return Step.RETIRED
+
+
+def _waits_for_room(claimed: Claimed) -> bool:
+    """Tell whether an intent would ask for a slot next."""
+    return claimed.state is IntentState.READY and claimed.slot is None
 
 
 def _is_final(view: TxView) -> bool:

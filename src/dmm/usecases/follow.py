@@ -132,10 +132,33 @@ def _follow_final(store: Store, log: ChainLog, final: BlockRef) -> tuple[int, li
         found = explainer(store, log.name, deployed, events).explain(events)
         times_s = {block.height: block.time_s for block in blocks}
         postings = [p for f in found for p in postings_of(f, chain=log.name, time_s=times_s)]
-        new += store.record_final(blocks, events, postings)
+        try:
+            new += store.record_final(blocks, events, postings)
+        except InvariantBroken as fault:
+            if not _is_overtaken(store, log, first, last, events):
+                raise
+            raise Retryable(
+                f"block {last} of {log.name} was overtaken by another follower: ask again"
+            ) from fault
         findings += found
         first = last + 1
     return new, findings
+
+
+def _is_overtaken(
+    store: Store, log: ChainLog, first: int, last: int, events: Sequence[ChainEvent]
+) -> bool:
+    """Tell whether a refused range is refused only because another follower recorded it first.
+
+    Settler and audit follow the same chain. Whoever reads longer finds the other's last block above
+    its own, which is no contradiction as long as that block is the chain's and holds what was read.
+    """
+    head = store.final_head(log.name)
+    if head is None or head.height <= last:
+        return False
+    if log.block(head.height).block_hash != head.block_hash:
+        return False
+    return store.final_events(log.name, from_height=first, to_height=last) == list(events)
 
 
 def _require_same(log: ChainLog, known: BlockRef, final: BlockRef) -> None:

@@ -32,6 +32,8 @@ class Step(StrEnum):
     """What one step did."""
 
     WAITED = "waited"
+    CROWDED = "crowded"
+    """As much is on its way as may be: the slot comes later."""
     REFUSED = "refused"
     """The signer, or a node, will not take it as it is: nothing was sent."""
     SENT = "sent"
@@ -91,7 +93,7 @@ class Lanes:
             bounds=self.bounds,
         )
         if number is None:
-            return Step.WAITED
+            return Step.CROWDED
         slot = Slot(
             signer=address,
             slot=number,

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from audit_export import (
+    VERIFIER,
+    Change,
+    Line,
+    Verified,
+    drop,
+    drop_whole,
+    first,
+    intent,
+    posting,
+    require_ethers,
+    say_paid,
+    say_unpaid,
+    swap_payments,
+    verify,
+    verify_all,
+    write,
+)
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from journal_memory import MemoryJournal
 
@@ -24,14 +40,12 @@ from dmm.ports import Run, SignedTx, SignRequest
 from dmm.rfq.netting import Netting, plan_settlement
 from dmm.rfq.protocol import FirmQuote, RfqTrade
 from dmm.sandbox.evm.actors import accept, execute_order
-from dmm.sandbox.evm.install import ensure_npm, node_program
+from dmm.sandbox.evm.install import node_program
 from dmm.sandbox.evm.node import CHAIN_ID
 from dmm.sandbox.evm.transact import Sender
 from dmm.settlement.batch import paid, reserve
 from dmm.settlement.epoch import EpochPlan, Job
 from dmm.settlement.intent import Intent, IntentState
-from dmm.units.errors import ServiceFault
-from dmm.units.ids import canonical_json
 from dmm.units.time import NS_PER_S, Nanos
 from dmm.usecases.audit import audit_books, record_funding
 from dmm.usecases.dispatch import sweep
@@ -42,8 +56,6 @@ from dmm.usecases.quarantine import IntentRelease, Verdict, reverse_payment
 ROOT = Path(__file__).resolve().parents[3]
 BUILD = ROOT / "contracts" / "evm" / "build"
 RUN = "verified"
-VERIFIER = ROOT / "contracts" / "verify" / "verify.mjs"
-Line = dict[str, Any]
 
 
 class Clock:
@@ -241,40 +253,13 @@ def trade_of(fill: Intent) -> RfqTrade:
 
 @pytest.fixture(scope="session")
 def node_modules(project_root: Path) -> Path:
-    try:
-        ensure_npm(ROOT, cache_dir=ROOT / ".dmm" / "npm-cache", project="contracts/verify")
-    except ServiceFault as fault:
-        pytest.skip(f"ethers cannot be had: {fault}")
+    require_ethers()
     return ROOT
 
 
 @pytest.fixture(scope="module")
 def settled(local: Any, node_modules: Path) -> Settled:
     return Settled(local)
-
-
-def write(path: Path, lines: list[Line]) -> Path:
-    """Write lines as an export whose end line is right: tampering has to be found elsewhere."""
-    body = [canonical_json(line) + b"\n" for line in lines if line["type"] != "end"]
-    end = {"type": "end", "lines": len(body), "sha256": hashlib.sha256(b"".join(body)).hexdigest()}
-    path.write_bytes(b"".join([*body, canonical_json(end) + b"\n"]))
-    return path
-
-
-def verify(path: Path, url: str, auditor: str = "") -> tuple[int, set[str], str]:
-    """Run the verifier; return its exit code, the names of the faults and all it said."""
-    done = subprocess.run(
-        [str(node_program()), str(VERIFIER), str(path), url, *([auditor] if auditor else [])],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={"NODE_COMPILE_CACHE": str(ROOT / ".dmm" / "node-cache")},
-    )
-    named = {
-        line.split()[1].rstrip(":") for line in done.stdout.splitlines() if line.startswith("FAULT")
-    }
-    return done.returncode, named, done.stdout + done.stderr
 
 
 def test_an_honest_export_is_proven(settled: Settled, tmp_path: Path) -> None:
@@ -302,54 +287,11 @@ def test_the_verifier_is_one_short_file_with_one_dependency() -> None:
 # -- tampering -------------------------------------------------------------------------------------
 
 STRANGER = Key(b"\x21" * 32)
-Change = Callable[[list[Line]], object]
-
-
-def first(lines: list[Line], **wanted: Any) -> Line:
-    """Return the first line with these values."""
-    return next(line for line in lines if all(line.get(k) == v for k, v in wanted.items()))
-
-
-def intent(lines: list[Line], kind: str = "reward", state: str = "FINAL") -> Line:
-    return first(lines, type="intent", kind=kind, state=state)
-
-
-def posting(lines: list[Line], event: str) -> Line:
-    return next(
-        line for line in lines if line["type"] == "posting" and line["source"].endswith(event)
-    )
 
 
 def other(lines: list[Line], kind: str = "reward") -> Line:
     """Return the second paid intent of a kind."""
     return [line for line in lines if line.get("kind") == kind and line["state"] == "FINAL"][1]
-
-
-def drop(lines: list[Line], line: Line) -> None:
-    lines.remove(line)
-
-
-def drop_whole(lines: list[Line], line: Line) -> None:
-    """Leave an intent out together with its postings, balances put right."""
-    gone = [x for x in lines if str(x.get("source", "")).startswith(line["intent_id"])]
-    for each in (line, *gone):
-        lines.remove(each)
-
-
-def say_paid_later(lines: list[Line]) -> None:
-    line = intent(lines)
-    line["paid"], line["state"] = None, "READY"
-
-
-def say_paid(lines: list[Line]) -> None:
-    """An open intent is said to be paid by another's transaction."""
-    line = intent(lines, state="READY")
-    line["state"], line["paid"] = "FINAL", intent(lines)["paid"]
-
-
-def swap_payments(lines: list[Line]) -> None:
-    one, two = intent(lines), other(lines)
-    one["paid"], two["paid"] = two["paid"], one["paid"]
 
 
 def forged_signature(lines: list[Line], name: str) -> None:
@@ -383,7 +325,7 @@ TAMPERINGS: dict[str, tuple[str, Change]] = {
         "transfer.unexplained",
         lambda x: drop_whole(x, intent(x)),
     ),
-    "a payment denied": ("intent.hidden", say_paid_later),
+    "a payment denied": ("intent.hidden", say_unpaid),
     "a final intent without payment": ("intent.unproven", lambda x: intent(x).update(paid=None)),
     "a payment invented": ("event.missing", say_paid),
     "payments swapped": ("event.missing", swap_payments),
@@ -491,25 +433,15 @@ TAMPERINGS: dict[str, tuple[str, Change]] = {
 
 
 @pytest.fixture(scope="module")
-def verdicts(
-    settled: Settled, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, tuple[int, set[str], str]]:
+def verdicts(settled: Settled, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Verified]:
     """Return what the verifier said of every tampered export; starting it takes the time."""
+    changes = {name: change for name, (_, change) in TAMPERINGS.items()}
     folder = tmp_path_factory.mktemp("tampered")
-    paths = []
-    for number, (_, change) in enumerate(TAMPERINGS.values()):
-        lines = deepcopy(settled.lines)
-        change(lines)
-        paths.append(write(folder / f"{number}.jsonl", lines))
-    with ThreadPoolExecutor(max_workers=4) as threads:
-        answers = threads.map(lambda path: verify(path, settled.local.node.url), paths)
-    return dict(zip(TAMPERINGS, answers, strict=True))
+    return verify_all(folder, settled.lines, changes, settled.local.node.url)
 
 
 @pytest.mark.parametrize("what", TAMPERINGS)
-def test_tampering_is_found_by_name(
-    what: str, verdicts: dict[str, tuple[int, set[str], str]]
-) -> None:
+def test_tampering_is_found_by_name(what: str, verdicts: dict[str, Verified]) -> None:
     code, faults, said = verdicts[what]
     assert code == 1, said
     assert TAMPERINGS[what][0] in faults, said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import journal_samples as make
 import pytest
@@ -351,3 +352,54 @@ def test_a_restore_holds_a_chain_until_it_is_left_with_its_proof(any_store: Stor
     for _ in range(2):
         any_store.leave_adopt_only(chain="evm", proof={"height": 3}, now_ns=Nanos(7))
         assert any_store.adopt_only("evm") is None
+
+
+# -- batches --------------------------------------------------------------------------------------
+
+
+def batch(store: Store, *, limit: int = 9, owner: str = "driver", **terms: Any) -> list[Claimed]:
+    return store.claim_batch(chain=make.CHAIN, owner=owner, lease_s=30, limit=limit, **terms)
+
+
+def test_a_batch_leases_those_due_longest_and_no_more_than_asked_for(any_store: Store) -> None:
+    make.record(any_store, *[make.intent(ordinal) for ordinal in range(5)])
+    first = batch(any_store, limit=3)
+    assert [one.intent.ordinal for one in first] == [0, 1, 2]
+    assert [one.intent.ordinal for one in batch(any_store, owner="other")] == [3, 4]
+    assert batch(any_store) == []
+
+
+def test_each_of_a_batch_has_its_own_slot_and_attempts(any_store: Store) -> None:
+    make.record(any_store, *[make.intent(ordinal) for ordinal in range(3)])
+    sent = batch(any_store, limit=2)
+    signed = [make.send(any_store, one) for one in sent]
+    assert any_store.release_batch([(one, 0.0) for one in sent]) == 2
+    found = {one.intent.ordinal: one for one in batch(any_store)}
+    assert [found[0].attempts[0].tx_id, found[1].attempts[0].tx_id] == [a.tx_id for a in signed]
+    assert [one.slot.slot if one.slot else None for _, one in sorted(found.items())] == [0, 1, None]
+
+
+def test_a_batch_leaves_out_kinds_without_room_unless_they_hold_a_slot(any_store: Store) -> None:
+    make.record(any_store, *[make.intent(ordinal) for ordinal in range(3)])
+    first = make.take(any_store)
+    make.send(any_store, first)
+    any_store.release(first, due_in_s=0.0)
+    found = batch(any_store, full={first.intent.kind})
+    assert [one.intent.ordinal for one in found] == [0]
+    assert [one.intent.ordinal for one in batch(any_store)] == [1, 2]
+
+
+def test_a_lease_that_was_lost_is_not_given_back_and_stops_no_other(any_store: Store) -> None:
+    make.record(any_store, make.intent(0), make.intent(1))
+    zombie = make.take(any_store, "zombie", lease_s=0)
+    heir = next(one for one in batch(any_store, owner="heir") if one.intent.ordinal == 0)
+    assert any_store.release_batch([(zombie, 0.0), (heir, 3_600.0)]) == 1
+    assert any_store.release_batch([]) == 0
+
+
+def test_open_intents_of_a_chain_are_counted_until_they_end(any_store: Store) -> None:
+    make.record(any_store, make.intent(0), make.intent(1))
+    assert (any_store.open_count(make.CHAIN), any_store.open_count("ton")) == (2, 0)
+    any_store.finish_final(make.take(any_store), tx_id=None, height=9, postings=[])
+    any_store.quarantine(make.take(any_store), reason="doubt")
+    assert any_store.open_count(make.CHAIN) == 0

@@ -75,3 +75,26 @@ def test_the_archive_may_lie_elsewhere_or_nowhere(
     store.open_run(make.run("last", started_at_ns=600))
     assert retain.main(["--no-archive"]) == 0
     assert said(capsys)["pruned"][0]["archive"] == ""
+
+
+def test_a_run_is_verified_by_its_beginning_or_as_the_latest(
+    store: PostgresStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.append_decisions(make.decisions(3, run_id="later"))
+    assert retain.main(["--verify", "latest"]) == 0
+    assert said(capsys)["run_id"] == "later"
+    assert retain.main(["--verify", "no-such-run"]) == 2
+    assert "no run begins with 'no-such-run'" in capsys.readouterr().err
+
+
+def test_pruning_takes_no_state_folder(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as ended:
+        retain.main(["--state", str(tmp_path)])
+    assert ended.value.code == 2
+
+
+def test_a_state_folder_without_a_journal_is_told_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert retain.main(["--verify", make.RUN, "--state", str(tmp_path)]) == 2
+    assert "holds no journal" in capsys.readouterr().err

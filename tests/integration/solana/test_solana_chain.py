@@ -127,6 +127,7 @@ def test_a_slot_is_open_until_the_finalized_height_passes_its_reach(desk: Solana
     offer = chain.slot_offer("", at=chain.snapshot())
     assert offer is not None
     assert offer.expires == chain.snapshot().finalized_height + BLOCKHASH_BLOCKS
+    assert offer.floor == chain.snapshot().finalized_time_s  # past what a lost journal gave out
     slot = Slot(signer="", slot=0, generation=0, expires=offer.expires, anchor=offer.anchor)
     signed = desk.sign(intent)
     desk.advance(BLOCKHASH_BLOCKS)

@@ -111,6 +111,7 @@ def test_a_slot_is_open_until_its_intents_deadline_has_passed(local: Local) -> N
     offer = chain.slot_offer(slot.signer, at=at)
     assert offer is not None
     assert offer.expires == at.finalized_time_s + TIMEOUT_S
+    assert offer.floor == at.finalized_time_s  # past every slot that a lost journal gave out
 
 
 def test_a_payment_above_the_days_cap_moves_nothing(local: Local) -> None:

@@ -101,11 +101,15 @@ class Served:
 
     def __init__(self, failing: str = "") -> None:
         self.rounds: dict[str, int] = {}
+        self.followers: list[str] = []
         self.failing = failing
 
-    def __call__(self, _desk: Any, *, stop: threading.Event, owner: str, chain: str) -> None:
+    def __call__(
+        self, _desk: Any, *, stop: threading.Event, owner: str, chain: str, follows: bool
+    ) -> None:
         assert owner.endswith(f"-{chain}")
-        self.rounds[chain] = 0
+        self.rounds.setdefault(chain, 0)
+        self.followers += [chain] * follows
         if chain == self.failing:
             raise Permanent(f"{chain} cannot be served")
         while not stop.wait(0.001):
@@ -126,6 +130,7 @@ def test_every_enabled_chain_is_served_side_by_side(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(settler, "serve", served)
     settler.run(threading.Event())
     assert set(served.rounds) == {"evm", "solana", "ton"}
+    assert sorted(served.followers) == ["evm", "solana", "ton"], "one hand of each chain follows it"
 
 
 @pytest.mark.usefixtures("three_chains")

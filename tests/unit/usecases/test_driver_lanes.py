@@ -202,7 +202,7 @@ def test_an_unknown_slot_opens_nothing() -> None:
 def test_no_more_is_on_its_way_than_the_bounds_allow(bounds: LaneBounds) -> None:
     desk = desk_with(*[intent(ordinal) for ordinal in range(4)])
     done = [step(desk, bounds=bounds) for _ in range(4)]
-    assert done == [Step.SENT, Step.SENT, Step.WAITED, Step.WAITED]
+    assert done == [Step.SENT, Step.SENT, Step.CROWDED, Step.CROWDED]
     desk.chain.used |= {one.intent_id for one, _ in desk.store.intents()[:1]}
     while Step.FINAL not in done:
         done.append(step(desk, bounds=bounds))

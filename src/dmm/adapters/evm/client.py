@@ -16,10 +16,12 @@ from dmm.adapters.evm.fees import BURN_GAS, FeeCaps, burn_fees, fees, gas_limit
 from dmm.adapters.evm.logs import read_orders
 from dmm.adapters.evm.node import Block, NoAnswer, Node, NodeRefused
 from dmm.adapters.evm.pool import Pool, too_few
+from dmm.adapters.evm.survey import Question, ask, judge
 from dmm.ports import (
     Answer,
     Deployment,
     ExecutedOrder,
+    Sight,
     SignRequest,
     SlotOffer,
     SlotRules,
@@ -29,7 +31,7 @@ from dmm.ports import (
 )
 from dmm.settlement.intent import Intent, Purpose, Slot
 from dmm.settlement.quorum import QUORUM, height_reached, majority
-from dmm.units.errors import OutcomeUnknown, Permanent, Retryable, ServiceFault
+from dmm.units.errors import InvariantBroken, OutcomeUnknown, Permanent, Retryable, ServiceFault
 
 T = TypeVar("T")
 
@@ -77,6 +79,7 @@ class EvmChain:
         self._book = Book(chain_id=chain_id, deployments=deployments)
         self._artefact_dir = artefact_dir
         self._caps = FeeCaps.from_gwei(fee_max=fee_gwei_max, tip=tip_gwei)
+        self._nonce: tuple[str, str, int] | None = None
 
     @property
     def name(self) -> str:
@@ -94,9 +97,7 @@ class EvmChain:
         With fewer nodes than the quorum answering it is the block they have; what is read at it
         then stays UNKNOWN.
         """
-        answers, faults = self._pool.ask(
-            lambda node: (node, (node.block("latest"), node.block("finalized")))
-        )
+        answers, faults = self._pool.ask(lambda node: (node, _tips(node)))
         if not answers:
             raise too_few(faults)
         views = dict(answers)
@@ -131,13 +132,40 @@ class EvmChain:
         )
         return Answer.UNKNOWN if words is None else key_answer(intent, words)
 
+    def survey(
+        self, asked: Sequence[tuple[Intent, Sequence[str]]], *, at: Snapshot
+    ) -> list[Sight | None]:
+        """Return keys and transactions of many intents; see `dmm.ports.Surveys`."""
+        questions = [self._question(intent, tx_ids) for intent, tx_ids in asked]
+        put = [question for question in questions if question is not None]
+        said, _ = self._pool.ask(lambda node: ask(node, put, at=at))
+        sights = iter(
+            judge(question, [one[place] for one in said], quorum=self._pool.quorum)
+            for place, question in enumerate(put)
+        )
+        return [None if question is None else next(sights) for question in questions]
+
+    def _question(self, intent: Intent, tx_ids: Sequence[str]) -> Question | None:
+        try:
+            calls = key_call(intent, self._book)
+        except (Permanent, InvariantBroken):
+            return None
+        return Question(intent=intent, calls=calls, tx_ids=tuple(tx_ids))
+
     def next_slot(self, signer: str, *, at: Snapshot) -> int | None:
         """Return the signer's nonce at the finalized block, None unless a quorum agrees."""
+        known = self._nonce
+        if known is not None and known[:2] == (signer, at.finalized_hash):
+            # A block never changes what it says.
+            return known[2]
         holder = account(signer, what="signer")
         at_hash = {"blockHash": at.finalized_hash}
-        return self._pool.agreed(
+        nonce = self._pool.agreed(
             lambda node: int(node.call("eth_getTransactionCount", holder, at_hash), 16)
         )
+        if nonce is not None:
+            self._nonce = (signer, at.finalized_hash, nonce)
+        return nonce
 
     def slot_offer(self, signer: str, *, at: Snapshot) -> SlotOffer | None:
         """Return the signer's finalized nonce as the lowest slot there can be; None when unknown.
@@ -223,6 +251,12 @@ class EvmChain:
             ),
             what="the executed orders",
         )
+
+
+def _tips(node: Node) -> tuple[Block, Block]:
+    """Return a node's head and what it calls final."""
+    latest, finalized = node.blocks("latest", "finalized")
+    return latest, finalized
 
 
 def _at_height(views: Mapping[Node, tuple[Block, Block]], quorum: int) -> dict[Node, Block | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -13,6 +14,13 @@ from dmm.units.errors import Fault
 
 CONNECT_TIMEOUT_S = 2.0
 READ_TIMEOUT_S = 5.0
+
+
+BATCH_MAX = 100
+"""Calls of one request; nodes refuse long ones, many of them from here on."""
+
+Asked = tuple[str, tuple[object, ...]]
+"""A method with its parameters."""
 
 
 class NoAnswer(Fault):
@@ -70,18 +78,45 @@ class Node:
             self._check_chain()
         return self._ask(method, *params)
 
+    def batch(self, asked: Sequence[Asked]) -> list[Any]:
+        """Return the results of many calls, `BATCH_MAX` a request.
+
+        In the place of each that the node refuses stands its `NodeRefused`.
+
+        Raises
+        ------
+        NoAnswer
+            As `call` does: then nothing is known of any.
+        WrongChain
+            If it is on another chain.
+        """
+        if not self._is_checked:
+            self._check_chain()
+        results: list[Any] = []
+        for start in range(0, len(asked), BATCH_MAX):
+            results += self._batch(asked[start : start + BATCH_MAX])
+        return results
+
     def block(self, which: str) -> Block:
         """Return a block by tag, or by height as hex."""
-        with_transactions = False
-        return _block(self.call("eth_getBlockByNumber", which, with_transactions), self.url)
+        method, params = block_asked(which)
+        return block_of(self.call(method, *params), self.url)
+
+    def blocks(self, *which: str) -> list[Block]:
+        """Return several blocks in one request.
+
+        Raises
+        ------
+        NoAnswer
+            If the node does not know one of them.
+        """
+        found = self.batch([block_asked(one) for one in which])
+        return [block_of(body, self.url) for body in found]
 
     def word(self, contract: str, data: bytes, block: object) -> int:
         """Return the one word that a view answers at a block; `NoAnswer` without a contract."""
-        answer = self.call("eth_call", {"to": contract, "data": "0x" + data.hex()}, block)
-        if not isinstance(answer, str) or len(answer) != 2 + 64:
-            # An account without code answers nothing: the contract is not there at that block.
-            raise NoAnswer(f"node {self.url} has no contract {contract} at that block")
-        return int(answer, 16)
+        method, params = word_asked(contract, data, block)
+        return word_of(self.call(method, *params), f"node {self.url} has no contract {contract}")
 
     def _check_chain(self) -> None:
         answer = self._ask("eth_chainId")
@@ -95,20 +130,66 @@ class Node:
         try:
             answer = self._provider.make_request(cast("RPCEndpoint", method), list(params))
         except (RequestException, ValueError) as error:
-            # Another node may stand behind the same address when it is back.
-            self._is_checked = False
-            raise NoAnswer(
-                f"node {self.url} did not answer {method}: {type(error).__name__}"
-            ) from error
-        fault = answer.get("error")
-        if fault is None:
-            return answer.get("result")
-        if isinstance(fault, dict):
-            raise NodeRefused(str(fault.get("message", "")), code=int(fault.get("code", 0)))
-        raise NodeRefused(str(fault), code=0)
+            raise self._silent(method, error) from error
+        result = _result(answer)
+        if isinstance(result, NodeRefused):
+            raise result
+        return result
+
+    def _batch(self, asked: Sequence[Asked]) -> list[Any]:
+        wanted = [(cast("RPCEndpoint", method), list(params)) for method, params in asked]
+        try:
+            answers = self._provider.make_batch_request(wanted)
+        except (RequestException, ValueError, KeyError, TypeError) as error:
+            raise self._silent("a batch", error) from error
+        if isinstance(answers, list) and len(answers) == len(asked):
+            return [_result(answer) for answer in answers]
+        # A node that takes no batches is asked one by one.
+        return [self._alone(method, *params) for method, params in asked]
+
+    def _alone(self, method: str, *params: object) -> Any:
+        try:
+            return self._ask(method, *params)
+        except NodeRefused as fault:
+            return fault
+
+    def _silent(self, method: str, error: Exception) -> NoAnswer:
+        # Another node may stand behind the same address when it is back.
+        self._is_checked = False
+        return NoAnswer(f"node {self.url} did not answer {method}: {type(error).__name__}")
 
 
-def _block(body: Any, url: str) -> Block:
+def _result(answer: Any) -> Any:
+    """Return what an answer holds: its result, or the refusal in its place."""
+    fault = answer.get("error")
+    if fault is None:
+        return answer.get("result")
+    if isinstance(fault, dict):
+        return NodeRefused(str(fault.get("message", "")), code=int(fault.get("code", 0)))
+    return NodeRefused(str(fault), code=0)
+
+
+def block_asked(which: str) -> Asked:
+    """Return the question for a block by tag, or by height as hex, without its transactions."""
+    with_transactions = False
+    return "eth_getBlockByNumber", (which, with_transactions)
+
+
+def word_asked(contract: str, data: bytes, block: object) -> Asked:
+    """Return the question for what a view answers at a block."""
+    return "eth_call", ({"to": contract, "data": "0x" + data.hex()}, block)
+
+
+def word_of(answer: Any, missing: str) -> int:
+    """Return the one word in an answer; `NoAnswer` with `missing` as its text where none is."""
+    if not isinstance(answer, str) or len(answer) != 2 + 64:
+        # An account without code answers nothing: the contract is not there at that block.
+        raise NoAnswer(f"{missing} at that block")
+    return int(answer, 16)
+
+
+def block_of(body: Any, url: str) -> Block:
+    """Return the block in an answer; `NoAnswer` where none is."""
     try:
         return Block(
             height=int(body["number"], 16),

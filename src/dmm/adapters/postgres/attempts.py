@@ -5,6 +5,7 @@ Every write locks the intent under its fence and owner first; a fenced worker ch
 
 from __future__ import annotations
 
+from dmm.adapters.postgres import brief
 from dmm.adapters.postgres.endings import check_attempt, check_open, move, retire
 from dmm.adapters.postgres.intents import held
 from dmm.adapters.postgres.runs import Part
@@ -12,9 +13,6 @@ from dmm.adapters.postgres.session import Cursor
 from dmm.settlement.intent import Attempt, AttemptState, Claimed, IntentState, Purpose, Slot
 from dmm.settlement.lifecycle import Fenced, LaneBounds
 from dmm.units.errors import InvariantBroken
-
-ROOM_LOCK_KEY = 0x726F6F
-"""Advisory lock, with the chain, under which the bounds of what is on its way are counted."""
 
 _RETIRED = -1
 
@@ -74,11 +72,13 @@ class Attempts(Part):
         InvariantBroken
             If the attempt is of another intent, generation or slot, or its id has other bytes.
         """
-        self._session.transact(lambda cursor: _store(cursor, claimed, attempt))
+        if not self._session.once(lambda cursor: brief.store(cursor, claimed, attempt)):
+            self._session.transact(lambda cursor: _store(cursor, claimed, attempt))
 
     def mark_broadcast(self, claimed: Claimed, tx_id: str) -> None:
         """Note that the bytes were handed to a node."""
-        self._session.transact(lambda cursor: _mark_broadcast(cursor, claimed, tx_id))
+        if not self._session.once(lambda cursor: brief.mark_broadcast(cursor, claimed, tx_id)):
+            self._session.transact(lambda cursor: _mark_broadcast(cursor, claimed, tx_id))
 
     def mark_landed(self, claimed: Claimed, tx_id: str, *, height: int, block_hash: str) -> None:
         """Note inclusion at the head: CONFIRMED, reversible."""
@@ -94,6 +94,8 @@ class Attempts(Part):
 def _allocate(
     cursor: Cursor, claimed: Claimed, fresh: Slot, bounds: LaneBounds | None
 ) -> int | None:
+    if (slot := brief.allocate(cursor, claimed, fresh, bounds)) is not None:
+        return slot
     state, generation = held(cursor, claimed)
     check_open(claimed, state)
     _check_generation(claimed, generation)
@@ -132,7 +134,9 @@ def _known_slot(cursor: Cursor, claimed: Claimed, fresh: Slot) -> int | None:
 def _has_room(cursor: Cursor, claimed: Claimed, bounds: LaneBounds) -> bool:
     intent = claimed.intent
     # Bounds hold over all lanes of the chain: two workers must not both take the last place.
-    cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [ROOM_LOCK_KEY, intent.chain])
+    cursor.execute(
+        "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [brief.ROOM_LOCK_KEY, intent.chain]
+    )
     cursor.execute(
         """SELECT count(*) FILTER (WHERE i.state IN ('READY', 'IN_FLIGHT')),
                   coalesce(sum(i.amount) FILTER (WHERE i.asset = %s), 0)

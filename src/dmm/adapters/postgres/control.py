@@ -29,7 +29,7 @@ class Control(Part):
 
     def latch(self) -> Latch | None:
         """Return the latest latch, or None when nothing was ever killed."""
-        return self._session.transact(kill_latch)
+        return self._session.once(kill_latch)
 
     def kill(self, *, reason: str, operator: str, now_ns: Nanos) -> Latch:
         """Latch; when already killed, return the latch that holds."""
@@ -66,7 +66,7 @@ class Control(Part):
 
     def halted(self) -> HaltLatch | None:
         """Return the latest halt or its reset, or None when nothing was ever halted."""
-        return self._session.transact(halt_latch)
+        return self._session.once(halt_latch)
 
     def halt(self, *, run_id: str, reason: str, now_ns: Nanos) -> HaltLatch:
         """Latch a halt; when already halted, return the latch that holds."""
@@ -88,7 +88,7 @@ class Control(Part):
 
     def controls(self) -> Controls:
         """Return both latches and the database's time, in one statement."""
-        return self._session.transact(read_controls)
+        return self._session.once(read_controls)
 
     def policy_head(self) -> PolicyRecord | None:
         """Return the policy in force."""

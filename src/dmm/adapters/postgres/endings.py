@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from psycopg.types.json import Jsonb
 
+from dmm.adapters.postgres import brief
 from dmm.adapters.postgres.intents import held
 from dmm.adapters.postgres.ledger import post
 from dmm.adapters.postgres.runs import Part
@@ -84,6 +85,9 @@ class Endings(Part):
 def _finish_final(
     cursor: Cursor, claimed: Claimed, tx_id: str | None, height: int, postings: Sequence[Posting]
 ) -> None:
+    if tx_id is not None and brief.finish_paid(cursor, claimed, tx_id, height):
+        post(cursor, postings)
+        return
     held(cursor, claimed)
     if tx_id is not None:
         cursor.execute(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -28,11 +28,17 @@ CONTENT = """i.kind, i.chain, i.contract, i.vault, i.scope, i.epoch, i.ordinal, 
 i.recipient, i.amount, i.deadline_s, i.inputs, i.supersedes, i.intent_id, i.content_hash"""
 """The columns that `intent_from_row` reads, of intent as ``i``."""
 
+_CONTENT_WIDTH = CONTENT.count(",") + 1
+
 _SLOT = """s.signer, s.slot, s.generation, s.expires, s.anchor, l.next_slot > s.slot + 1
 FROM slot_claim s JOIN lane l ON l.chain = s.chain AND l.signer = s.signer"""
 
 _OPEN = """SELECT intent_id FROM intent c
   WHERE chain = %(chain)s AND state IN ('READY', 'IN_FLIGHT', 'CONFIRMED')"""
+
+# What waits for a full lane is left out: it would only be told to wait again.
+_NOT_WAITING = """ AND (state <> 'READY' OR kind <> ALL (%(full)s) OR EXISTS (
+    SELECT 1 FROM slot_claim s WHERE s.intent_id = c.intent_id AND s.retired_height IS NULL))"""
 
 # An ended intent whose live slot holds later ones up, or one in quarantine with its bytes out.
 _LEFT_BEHIND = """SELECT c.intent_id FROM intent c JOIN slot_claim s USING (intent_id)
@@ -47,13 +53,13 @@ _CLAIM = (
     """
     AND due_at <= clock_timestamp()
     AND (lease_until IS NULL OR lease_until <= clock_timestamp())
-  ORDER BY due_at, recorded_no LIMIT 1 FOR NO KEY UPDATE OF c SKIP LOCKED)
+  ORDER BY due_at, recorded_no LIMIT %(limit)s FOR NO KEY UPDATE OF c SKIP LOCKED)
 UPDATE intent i SET fence = i.fence + 1, lease_owner = %(owner)s,
   lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
 FROM due WHERE i.intent_id = due.intent_id
 RETURNING """  # noqa: S608
     + CONTENT
-    + ", i.state, i.generation, i.fence"
+    + ", i.state, i.generation, i.fence, i.due_at, i.recorded_no"
 )
 
 
@@ -71,11 +77,39 @@ class Intents(Part):
         InvariantBroken
             If the stored content does not give the id and hash it was recorded under.
         """
-        return self._session.transact(lambda cursor: _claim(cursor, chain, owner, lease_s))
+        claims = self.claim_batch(chain=chain, owner=owner, lease_s=lease_s, limit=1)
+        return claims[0] if claims else None
+
+    def claim_batch(
+        self, *, chain: str, owner: str, lease_s: int, limit: int, full: Collection[IntentKind] = ()
+    ) -> list[Claimed]:
+        """Lease up to `limit` intents that are due longest; see `claim_due`.
+
+        Parameters
+        ----------
+        full : kinds of which those that hold no slot yet are left out
+
+        Raises
+        ------
+        InvariantBroken
+            If stored content does not give the id and hash it was recorded under.
+        """
+        values = {"chain": chain, "owner": owner, "lease_s": lease_s, "limit": limit}
+        kinds = {"full": [kind.value for kind in full]}
+        return self._session.transact(lambda cursor: _claim(cursor, values | kinds))
 
     def release(self, claimed: Claimed, *, due_in_s: float) -> None:
         """Give the lease back; the intent is due again after `due_in_s`."""
-        self._session.transact(lambda cursor: _release(cursor, claimed, due_in_s))
+        if self.release_batch([(claimed, due_in_s)]) == 0:
+            raise fenced(claimed)
+
+    def release_batch(self, given_back: Sequence[tuple[Claimed, float]]) -> int:
+        """Give leases back, each due again after so many seconds; return how many still held."""
+        return self._session.once(lambda cursor: _release(cursor, given_back))
+
+    def open_count(self, chain: str) -> int:
+        """Return how many intents of a chain have not ended."""
+        return self._session.once(lambda cursor: _open_count(cursor, chain))
 
     def intents(self, run_id: str | None = None) -> list[tuple[Intent, IntentState]]:
         """Return intents with their state in the order recorded, of one run's epochs or of all."""
@@ -83,7 +117,7 @@ class Intents(Part):
 
     def intent_state(self, intent_id: Hash32) -> IntentState | None:
         """Return an intent's state now; None when the journal does not know it."""
-        return self._session.transact(lambda cursor: _state(cursor, intent_id))
+        return self._session.once(lambda cursor: _state(cursor, intent_id))
 
     def live_slots(self, chain: str) -> list[tuple[Intent, IntentState, Slot]]:
         """Return every slot of a chain that is not retired, with the intent it belongs to."""
@@ -155,43 +189,56 @@ def held(cursor: Cursor, claimed: Claimed) -> tuple[IntentState, int]:
     )
     row = cursor.fetchone()
     if row is None:
-        raise Fenced(
-            f"intent {claimed.intent.intent_id.hex()}: fence {claimed.fence} of {claimed.owner} no "
-            "longer holds; claim again"
-        )
+        raise fenced(claimed)
     return IntentState(row[0]), row[1]
 
 
-def _claim(cursor: Cursor, chain: str, owner: str, lease_s: int) -> Claimed | None:
-    values = {"chain": chain, "owner": owner, "lease_s": lease_s}
-    row = None
-    for which in (_OPEN, _LEFT_BEHIND):
+def fenced(claimed: Claimed) -> Fenced:
+    """Return the fault that a claim no longer holds."""
+    return Fenced(
+        f"intent {claimed.intent.intent_id.hex()}: fence {claimed.fence} of {claimed.owner} no "
+        "longer holds; claim again"
+    )
+
+
+def _claim(cursor: Cursor, values: dict[str, Any]) -> list[Claimed]:
+    rows: list[tuple[Any, ...]] = []
+    for which in (_OPEN + _NOT_WAITING if values["full"] else _OPEN, _LEFT_BEHIND):
         cursor.execute("WITH due AS (" + which + _CLAIM, values)
-        row = cursor.fetchone()
-        if row is not None:
+        rows = cursor.fetchall()
+        if rows:
             break
-    if row is None:
-        return None
-    *content, state, generation, fence = row
-    intent = intent_from_row(content)
-    return Claimed(
-        intent=intent,
-        state=IntentState(state),
-        generation=generation,
-        fence=fence,
-        owner=owner,
-        attempts=_live_attempts(cursor, intent.intent_id),
-        slot=_live_slot(cursor, intent.intent_id),
-    )
+    if not rows:
+        return []
+    # What an update returns has no order of its own.
+    rows.sort(key=lambda row: row[-2:])
+    intents = [intent_from_row(row[:_CONTENT_WIDTH]) for row in rows]
+    ids = [intent.intent_id for intent in intents]
+    attempts, slots = _live_attempts(cursor, ids), _slots_of(cursor, ids)
+    return [
+        Claimed(
+            intent=intent,
+            state=IntentState(state),
+            generation=generation,
+            fence=fence,
+            owner=values["owner"],
+            attempts=tuple(attempts.get(intent.intent_id, ())),
+            slot=slots.get(intent.intent_id),
+        )
+        for intent, (state, generation, fence, *_) in zip(
+            intents, (row[_CONTENT_WIDTH:] for row in rows), strict=True
+        )
+    ]
 
 
-def _live_slot(cursor: Cursor, intent_id: Hash32) -> Slot | None:
+def _slots_of(cursor: Cursor, ids: Sequence[Hash32]) -> dict[bytes, Slot]:
     cursor.execute(
-        "SELECT " + _SLOT + " WHERE s.intent_id = %s AND s.retired_height IS NULL",
-        [intent_id],
+        "SELECT s.intent_id, "
+        + _SLOT
+        + " WHERE s.intent_id = ANY(%s) AND s.retired_height IS NULL",
+        [ids],
     )
-    row = cursor.fetchone()
-    return None if row is None else _slot(row)
+    return {intent_id: _slot(tuple(row)) for intent_id, *row in cursor}
 
 
 def _live_slots(cursor: Cursor, chain: str) -> list[tuple[Intent, IntentState, Slot]]:
@@ -205,30 +252,54 @@ def _live_slots(cursor: Cursor, chain: str) -> list[tuple[Intent, IntentState, S
         [chain],
     )
     return [
-        (intent_from_row(row[:15]), IntentState(row[15]), _slot(row[16:]))
+        (
+            intent_from_row(row[:_CONTENT_WIDTH]),
+            IntentState(row[_CONTENT_WIDTH]),
+            _slot(row[_CONTENT_WIDTH + 1 :]),
+        )
         for row in cursor.fetchall()
     ]
 
 
-def _live_attempts(cursor: Cursor, intent_id: Hash32) -> tuple[Attempt, ...]:
+def _live_attempts(cursor: Cursor, ids: Sequence[Hash32]) -> dict[bytes, list[Attempt]]:
     cursor.execute(
         """SELECT a.tx_id, a.intent_id, a.generation, a.bump, a.chain, a.signer, a.slot, a.raw,
                   a.fee_atoms_max, a.state, a.landed_height, a.landed_block, a.purpose
            FROM attempt a JOIN slot_claim s USING (chain, signer, slot)
-           WHERE a.intent_id = %s AND s.retired_height IS NULL ORDER BY a.stored_no""",
-        [intent_id],
+           WHERE a.intent_id = ANY(%s) AND s.retired_height IS NULL ORDER BY a.stored_no""",
+        [ids],
     )
-    return tuple(_attempt(row) for row in cursor)
+    found: dict[bytes, list[Attempt]] = {}
+    for row in cursor:
+        found.setdefault(row[1], []).append(_attempt(row))
+    return found
 
 
-def _release(cursor: Cursor, claimed: Claimed, due_in_s: float) -> None:
-    held(cursor, claimed)
+def _release(cursor: Cursor, given_back: Sequence[tuple[Claimed, float]]) -> int:
     cursor.execute(
-        """UPDATE intent SET lease_owner = NULL, lease_until = NULL,
-             due_at = clock_timestamp() + make_interval(secs => %s)
-           WHERE intent_id = %s""",
-        [due_in_s, claimed.intent.intent_id],
+        """UPDATE intent i SET lease_owner = NULL, lease_until = NULL,
+             due_at = clock_timestamp() + make_interval(secs => back.due_in_s)
+           FROM unnest(%s::bytea[], %s::bigint[], %s::text[], %s::float8[])
+             back (intent_id, fence, owner, due_in_s)
+           WHERE i.intent_id = back.intent_id AND i.fence = back.fence
+             AND i.lease_owner = back.owner""",
+        [
+            [claimed.intent.intent_id for claimed, _ in given_back],
+            [claimed.fence for claimed, _ in given_back],
+            [claimed.owner for claimed, _ in given_back],
+            [due_in_s for _, due_in_s in given_back],
+        ],
     )
+    return cursor.rowcount
+
+
+def _open_count(cursor: Cursor, chain: str) -> int:
+    cursor.execute(
+        """SELECT count(*) FROM intent
+           WHERE chain = %s AND state IN ('READY', 'IN_FLIGHT', 'CONFIRMED')""",
+        [chain],
+    )
+    return int(cursor.fetchall()[0][0])
 
 
 def _intents(cursor: Cursor, run_id: str | None) -> list[tuple[Intent, IntentState]]:

@@ -57,47 +57,57 @@ def post(cursor: Cursor, postings: Sequence[Posting]) -> int:
             raise InvariantBroken(
                 f"source {posting.source_id} is posted as {known[posting.source_id]}, not {content}"
             )
-    cursor.executemany(
+    if new:
+        _insert(cursor, new)
+    return len(new)
+
+
+def _insert(cursor: Cursor, new: Sequence[Posting]) -> None:
+    """Insert transfers in one statement: its trigger moves each account once."""
+    cursor.execute(
         """INSERT INTO transfer (transfer_id, source_id, debit, credit, amount, posted_at_ns)
-           VALUES (%s, %s, %s, %s, %s, %s)""",
+           SELECT transfer_id, source_id, debit, credit, amount, posted_at_ns
+           FROM unnest(%s::bytea[], %s::text[], %s::text[], %s::text[], %s::numeric[], %s::bigint[])
+             WITH ORDINALITY t (transfer_id, source_id, debit, credit, amount, posted_at_ns, place)
+           ORDER BY place""",
         [
-            (
-                posting.transfer_id,
-                posting.source_id,
-                posting.debit.account_id,
-                posting.credit.account_id,
-                posting.amount,
-                posting.posted_at_ns,
-            )
-            for posting in new
+            [posting.transfer_id for posting in new],
+            [posting.source_id for posting in new],
+            [posting.debit.account_id for posting in new],
+            [posting.credit.account_id for posting in new],
+            [posting.amount for posting in new],
+            [posting.posted_at_ns for posting in new],
         ],
     )
-    return len(new)
 
 
 def _lock_accounts(cursor: Cursor, postings: Sequence[Posting]) -> None:
     """Make and lock the accounts in one order everywhere: no deadlock, and repeats are seen."""
     sides = [side for posting in postings for side in (posting.debit, posting.credit)]
     accounts = {account.account_id: account for account in sides}
-    ids = sorted(accounts)
-    cursor.executemany(
-        """INSERT INTO account (account_id, vault, asset, kind, may_overdraw)
-           VALUES (%s, %s, %s, %s, %s) ON CONFLICT (account_id) DO NOTHING""",
-        [
-            (
-                account_id,
-                accounts[account_id].vault,
-                accounts[account_id].asset,
-                accounts[account_id].kind.value,
-                accounts[account_id].may_overdraw,
-            )
-            for account_id in ids
-        ],
-    )
+    if _lock(cursor, sorted(accounts)) < len(accounts):
+        _make(cursor, [accounts[account_id] for account_id in sorted(accounts)])
+        _lock(cursor, sorted(accounts))
+
+
+def _lock(cursor: Cursor, ids: Sequence[str]) -> int:
+    """Lock those that are there; return how many."""
     cursor.execute(
         """SELECT account_id FROM account WHERE account_id = ANY(%s)
            ORDER BY account_id FOR NO KEY UPDATE""",
         [ids],
+    )
+    return cursor.rowcount
+
+
+def _make(cursor: Cursor, accounts: Sequence[Account]) -> None:
+    cursor.executemany(
+        """INSERT INTO account (account_id, vault, asset, kind, may_overdraw)
+           VALUES (%s, %s, %s, %s, %s) ON CONFLICT (account_id) DO NOTHING""",
+        [
+            (one.account_id, one.vault, one.asset, one.kind.value, one.may_overdraw)
+            for one in accounts
+        ],
     )
 
 

@@ -25,7 +25,7 @@ class Restore(Part):
 
     def adopt_only(self, chain: str) -> AdoptOnly | None:
         """Return what holds on a chain, or None when it may be signed for."""
-        return self._session.transact(lambda cursor: _holds(cursor, chain)[1])
+        return self._session.once(lambda cursor: _holds(cursor, chain)[1])
 
     def leave_adopt_only(self, *, chain: str, proof: dict[str, Json], now_ns: Nanos) -> None:
         """Note that a chain was adopted, with the block that proves it; again is a no-op."""

@@ -87,11 +87,25 @@ class Session:
         ServiceFault
             If the disk is full, or the schema is not there.
         """
+        return self._attempt(work, is_single=False)
+
+    def once(self, work: Callable[[Cursor], Result]) -> Result:
+        """Run a single statement, which is a transaction by itself: one way there and back.
+
+        Raises
+        ------
+        Fault
+            As `transact` does.
+        """
+        return self._attempt(work, is_single=True)
+
+    def _attempt(self, work: Callable[[Cursor], Result], *, is_single: bool) -> Result:
         with self._lock:
             for _ in range(TRANSACTION_ATTEMPTS_MAX):
                 try:
                     connection = self._open()
-                    with connection.transaction(), connection.cursor() as cursor:
+                    bounds = contextlib.nullcontext() if is_single else connection.transaction()
+                    with bounds, connection.cursor() as cursor:
                         return work(cursor)
                 except _AGAIN as error:
                     conflict = error

@@ -34,7 +34,16 @@ def print_session(result: SessionResult, console: Console) -> None:
 
 def _print_epochs(result: SessionResult, console: Console) -> None:
     table = Table(title="Epochs", title_justify="left")
-    for name in ("epoch", "quotes", "fills", "lots before hedge", "P&L", "flows", "rows", "s"):
+    for name in (
+        "epoch",
+        "quotes",
+        "fills",
+        "lots before hedge",
+        "P&L so far",
+        "flows",
+        "rows",
+        "s",
+    ):
         table.add_column(name, justify="right")
     for epoch in result.epochs:
         completed = sum(state == "Completed" for state in epoch.flow_runs.values())
@@ -56,7 +65,7 @@ def _print_totals(result: SessionResult, console: Console) -> None:
     rows = {
         "feed messages": f"{result.events:,}",
         "quotes / fills": f"{result.quotes:,} / {result.fills:,}",
-        "spread captured": result.spread_captured,
+        "spread captured": f"{result.spread_captured} {result.cash_asset}",
         "inventory": result.position,
         "P&L": f"{result.pnl_quote} {result.cash_asset}",
         "rewards paid": result.rewards_paid,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dmm import observe
 from dmm.adapters.signers.chain_signing import ChainSigning
 from dmm.adapters.signers.guard import check_burn, check_quote, check_settlement
@@ -13,7 +15,7 @@ from dmm.adapters.signers.wire import request_from_json, signed_to_json
 from dmm.ports import Clock
 from dmm.rfq.protocol import FirmQuote
 from dmm.settlement.intent import Purpose
-from dmm.units.errors import Permanent
+from dmm.units.errors import Fault, Permanent
 from dmm.units.ids import Json
 from dmm.units.time import NS_PER_S
 
@@ -44,6 +46,23 @@ class SettlementSigner:
                 return self._sign(request)
             case _:
                 raise Permanent(f"a settlement signer knows no such request: {body.get('op')!r}")
+
+    def answer_all(self, bodies: Sequence[dict[str, Json]]) -> list[Json | Fault]:
+        """Answer requests that came meanwhile, all under one write of the register.
+
+        Each has its own answer or refusal; when the write fails, nobody gets a signature.
+        """
+        answers: list[Json | Fault] = []
+        try:
+            with self._register.together():
+                for body in bodies:
+                    try:
+                        answers.append(self.answer(body))
+                    except Fault as fault:
+                        answers.append(fault)
+        except Fault as fault:
+            return [fault] * len(bodies)
+        return answers
 
     def _sign(self, body: Json) -> Json:
         request = request_from_json(body)

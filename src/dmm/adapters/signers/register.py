@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dmm.adapters.signers.outflow import Outflow
@@ -63,6 +64,7 @@ class Register:
             If the file cannot be used, or is older than what the witness saw.
         """
         self._witness = witness
+        self._is_together = False
         try:
             # One answer at a time, from whichever thread holds the client.
             self._db = sqlite3.connect(
@@ -105,8 +107,45 @@ class Register:
         ServiceFault
             If register or witness cannot be written: no signature left then.
         """
+        if self._is_together:
+            return self._sign(entry, sign)
+        with self.together():
+            return self._sign(entry, sign)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Write everything that is signed within at once; a refusal in between undoes only itself.
+
+        Nothing may leave before this has ended, and nothing at all when it ends by a fault: it is
+        written once then for all, as it would be for one.
+
+        Raises
+        ------
+        ServiceFault
+            If register or witness cannot be written: no signature left then.
+        """
         try:
             self._db.execute("BEGIN IMMEDIATE")
+            self._is_together = True
+            try:
+                yield
+                mark = self._mark()
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+            finally:
+                self._is_together = False
+        except sqlite3.Error as error:
+            raise ServiceFault(f"signer register cannot be written: {error}") from error
+        if self._witness is not None:
+            # After the register, before the signature leaves: no order of crashes loses either.
+            self._witness.advance(mark)
+
+    def _sign(self, entry: Entry, sign: Callable[[], SignedTx]) -> SignedTx:
+        try:
+            self._db.execute("SAVEPOINT one")
             try:
                 signed = self._stored(entry)
                 if signed is None:
@@ -114,17 +153,14 @@ class Register:
                         self._require_free(entry)
                     signed = sign()
                     self._store(entry, signed)
-                mark = self._mark()
-                self._db.execute("COMMIT")
+                self._db.execute("RELEASE one")
             except BaseException:
                 if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+                    self._db.execute("ROLLBACK TO one")
+                    self._db.execute("RELEASE one")
                 raise
         except sqlite3.Error as error:
             raise ServiceFault(f"signer register cannot be written: {error}") from error
-        if self._witness is not None:
-            # After the register, before the signature leaves: no order of crashes loses either.
-            self._witness.advance(mark)
         return signed
 
     def _mark(self) -> Mark:

@@ -141,7 +141,11 @@ class SolanaChain:
         block = self._nodes.known(lambda node: _anchor(node, at))
         if block is None:
             return None
-        return SlotOffer(floor=0, expires=block.height + BLOCKHASH_BLOCKS, anchor=block.block_hash)
+        return SlotOffer(
+            floor=at.finalized_time_s,
+            expires=block.height + BLOCKHASH_BLOCKS,
+            anchor=block.block_hash,
+        )
 
     def slot_state(self, slot: Slot, intent: Intent, *, at: Snapshot) -> SlotState:
         """Tell whether the finalized block's height lies past what a slot's bytes can reach."""

@@ -168,9 +168,10 @@ class TonChain:
         return self._agreed(ask) or Answer.UNKNOWN
 
     def slot_offer(self, signer: str, *, at: Snapshot) -> SlotOffer | None:
-        """Return that any query id will do, and until when what is signed now would be taken."""
+        """Return that any query id from now on will do, and until when it would be taken."""
         account(signer, what="signer")
-        return SlotOffer(floor=0, expires=at.finalized_time_s + TIMEOUT_S)
+        now_s = at.finalized_time_s
+        return SlotOffer(floor=now_s, expires=now_s + TIMEOUT_S)
 
     def slot_state(self, slot: Slot, intent: Intent, *, at: Snapshot) -> SlotState:
         """Tell whether a message can still pay: never before the intent's deadline has passed.

@@ -38,7 +38,8 @@ SEND_MODE = 1
 def query_id_of(slot: int) -> int:
     """Return the query id of a lane's slot: shift (13 bits) and bit (10), the last never 1,023.
 
-    Ids come again after 8,380,416 slots, long after the wallet has forgotten them.
+    Slots follow the chain's time, one a second. So ids come again after 97 days, when the wallet,
+    which keeps one for at most twice its timeout, has forgotten them.
     """
     shift, bit = divmod(slot % (SHIFTS * BITS_PER_SHIFT), BITS_PER_SHIFT)
     return shift << 10 | bit

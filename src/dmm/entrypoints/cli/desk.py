@@ -71,6 +71,25 @@ def up(
 
 @app.command()
 @reported
+def chaos(
+    minutes: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Laps begin until this is over; one at least.")
+    ] = 1,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Seed of the faults and the market; drawn and told without one."),
+    ] = None,
+    as_json: AsJson = False,
+    state: State = None,
+) -> None:
+    """Run the demo under kills, reorganisations, lying nodes and a restore; audit at the end."""
+    from dmm.entrypoints.chaos import run_chaos
+
+    raise typer.Exit(run_chaos(minutes=minutes, seed=seed, as_json=as_json, state=state))
+
+
+@app.command()
+@reported
 def doctor(as_json: AsJson = False, state: State = None) -> None:
     """Check Python, disk, ports, locked versions, database, chain and clock, each with a cure."""
     from dmm.entrypoints.doctor import run_doctor

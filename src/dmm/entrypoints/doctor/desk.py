@@ -172,7 +172,9 @@ def _chain(node: str, chain_id: int) -> str:
     with_transactions = False
     head = _call(node, "eth_getBlockByNumber", "latest", with_transactions)
     late_s = SystemClock().now_ns() // NS_PER_S - int(head["timestamp"], 16)
-    return f"chain id {answered}, head {int(head['number'], 16)}, {_side(late_s)}"
+    port = httpx.URL(node).port
+    where = f"port {port}, " if port else ""
+    return f"{where}chain id {answered}, head {int(head['number'], 16)}, {_side(late_s)}"
 
 
 # The result's shape depends on the method; the callers know it.

@@ -37,6 +37,9 @@ class Fake:
         branch = self.branch if height >= self.splits_at else "a"
         return Block(height=height, block_hash=f"0x{branch}{height}", time_s=1_000 + height)
 
+    def blocks(self, *which: str) -> list[Block]:
+        return [self.block(one) for one in which]
+
     def call(self, method: str, *params: Any) -> Any:
         assert method == "eth_getTransactionCount"
         wanted = params[1]["blockHash"]

@@ -1,0 +1,1 @@
+"""The demo under faults that follow from a seed: planned, injected, told, audited at the end."""
