@@ -24,7 +24,7 @@ def pay_data(world: Any, **change: Any) -> bytes:
         "token": world.book.token("DCT"),
         "to": world.actors.providers[0].address,
         "amount": 3 * ONE_DCT,
-        "deadline": world.now_s() + 60,
+        "deadline": world.now_s() + 600,
     } | change
     return calldata(PAY, *terms.values())
 
@@ -34,7 +34,7 @@ def buyback_data(world: Any, quote: Any, **change: Any) -> bytes:
         "key": KEY,
         "quote": quote_values(quote, world.book),
         "sig": sign_quote(quote, key=world.actors.market_maker, book=world.book),
-        "deadline": world.now_s() + 20,
+        "deadline": world.now_s() + 600,
         "min_output": quote.maker_amount,
         "burn": True,
     } | change
@@ -288,7 +288,7 @@ def payments(world: Any, *changes: dict[str, Any]) -> list[tuple[Any, ...]]:
             "token": world.book.token("DCT"),
             "to": world.actors.providers[index % 3].address,
             "amount": ONE_DCT + index,
-            "deadline": world.now_s() + 60,
+            "deadline": world.now_s() + 600,
         } | change
         found.append(tuple(terms.values()))
     return found
