@@ -26,7 +26,6 @@ from dmm.ports import (
     SlotRules,
     SlotState,
     Snapshot,
-    TokenTransfer,
     TxView,
 )
 from dmm.quoting.decision import DecisionRecord, MarketSlice, SliceSummary
@@ -101,9 +100,7 @@ class Chain:
     finalized_slot: int | None = 0
     sent: list[bytes] = field(default_factory=list)
     send_fault: Exception | None = None
-    logs: list[TokenTransfer] = field(default_factory=list)
     orders: list[ExecutedOrder] = field(default_factory=list)
-    stolen: dict[tuple[str, str], int] = field(default_factory=dict)
     slot_rules: SlotRules = field(
         default_factory=lambda: SlotRules(replaces=True, burns=True, atomic=True)
     )
@@ -167,40 +164,12 @@ class Chain:
             raise self.send_fault
         self.sent.append(raw)
 
-    def transfers(self, *, from_height: int, to_height: int) -> list[TokenTransfer]:
-        return [log for log in self.logs if from_height <= log.height <= to_height]
-
-    def balance(self, *, holder: str, asset: str, height: int) -> Atoms:
-        total = self.stolen.get((holder, asset), 0)
-        for log in self.logs:
-            if log.asset == asset and log.height <= height:
-                total += log.amount * ((log.recipient == holder) - (log.sender == holder))
-        return Atoms(total)
-
     def executed_orders(self, *, from_sequence: int, at: Snapshot) -> list[ExecutedOrder]:
         return [
             order
             for order in self.orders
             if order.sequence >= from_sequence and order.height <= at.finalized_height
         ]
-
-    def log(self, sender: str, recipient: str, asset: str, amount: int, *, height: int) -> str:
-        """Add a transfer in a transaction of its own and return its id."""
-        tx_id = f"0xt{len(self.logs)}"
-        self.logs.append(
-            TokenTransfer(
-                chain=self.name,
-                height=height,
-                block_hash=f"0x{height:064x}",
-                tx_id=tx_id,
-                log_index=0,
-                asset=asset,
-                sender=sender,
-                recipient=recipient,
-                amount=Atoms(amount),
-            )
-        )
-        return tx_id
 
 
 class Signer:

@@ -22,7 +22,6 @@ from dmm.ports.chain import (
     SlotState,
     Snapshot,
     Surveys,
-    TokenTransfer,
     TxView,
 )
 from dmm.ports.control import Controls, ControlStore, HaltLatch, Latch, LiveControls, PolicyRecord
@@ -82,7 +81,6 @@ __all__ = [
     "Snapshot",
     "Store",
     "Surveys",
-    "TokenTransfer",
     "TxView",
     "Venue",
     "WorkerStore",

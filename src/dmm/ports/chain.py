@@ -97,21 +97,6 @@ class TxView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TokenTransfer:
-    """A transfer of a known token, as the chain's own log has it; addresses by `address_key`."""
-
-    chain: str
-    height: int
-    block_hash: str
-    tx_id: str
-    log_index: int
-    asset: str
-    sender: str
-    recipient: str
-    amount: Atoms
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutedOrder:
     """An order of governance as executed on the finalized chain. `family` is policy or release."""
 

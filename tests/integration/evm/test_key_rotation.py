@@ -14,7 +14,8 @@ from dmm.adapters.signers.keystore import Curve, lock, unlock, write_private
 from dmm.entrypoints.signer_chains import signing_chain
 from dmm.ports import Answer
 from dmm.rfq.protocol import FirmQuote
-from dmm.sandbox.evm.actors import THRESHOLD, accept
+from dmm.sandbox.demo_keys import THRESHOLD
+from dmm.sandbox.evm.actors import accept
 from dmm.sandbox.evm.node import CHAIN_ID
 from dmm.sandbox.evm.signers import demo_policy
 from dmm.sandbox.evm.transact import Sender, sign_call

@@ -305,7 +305,7 @@ class Local:
     def held(self, holder: str, asset: str) -> int:
         chain = self.chain()
         height = chain.snapshot().finalized_height
-        return chain.balance(holder=holder, asset=asset, height=height)
+        return self.log().balance(holder=holder, asset=asset, height=height)
 
     def config(self, folder: Path, **change: Any) -> Path:
         """Return another configuration file: the chain's own with other values."""

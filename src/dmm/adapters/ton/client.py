@@ -26,7 +26,7 @@ from dmm.adapters.ton.node import (
     open_nodes,
 )
 from dmm.adapters.ton.orders import Home, orders_of
-from dmm.adapters.ton.reader import CHAIN, Reader, symbol_of
+from dmm.adapters.ton.reader import CHAIN, Reader
 from dmm.adapters.ton.wallet import TIMEOUT_S, split_id
 from dmm.ports import (
     Answer,
@@ -37,13 +37,10 @@ from dmm.ports import (
     SlotRules,
     SlotState,
     Snapshot,
-    TokenTransfer,
     TxView,
 )
-from dmm.settlement.chain_event import TOKEN_PREFIX, TRANSFER
 from dmm.settlement.intent import Intent, IntentKind, Purpose, Slot
 from dmm.settlement.quorum import QUORUM, agreed, height_reached, majority
-from dmm.units.amount import Atoms
 from dmm.units.errors import OutcomeUnknown, Permanent, Retryable, ServiceFault
 
 T = TypeVar("T")
@@ -240,32 +237,6 @@ class TonChain:
                 doubts.append(str(fault))
         if len(doubts) == len(self._nodes):
             raise OutcomeUnknown(f"sent, and no server says that it took it: {'; '.join(doubts)}")
-
-    def transfers(self, *, from_height: int, to_height: int) -> list[TokenTransfer]:
-        """Return what closed payments and deals moved in a range of heights, both included."""
-        events = self._first(
-            lambda node: self._readers[node].events(first=from_height, last=to_height)
-        )
-        return [
-            TokenTransfer(
-                chain=CHAIN,
-                height=event.height,
-                block_hash=event.block_hash,
-                tx_id=event.tx_id,
-                log_index=event.log_index,
-                asset=event.source.removeprefix(TOKEN_PREFIX),
-                sender=event.text("sender"),
-                recipient=event.text("recipient"),
-                amount=Atoms(event.number("amount")),
-            )
-            for event in events
-            if event.name == TRANSFER
-        ]
-
-    def balance(self, *, holder: str, asset: str, height: int) -> Atoms:
-        """Return what a holder's wallet of a jetton holds at a height."""
-        owner, symbol = account(holder, what="holder"), symbol_of(self._book, asset)
-        return Atoms(self._first(lambda n: self._readers[n].held(owner, symbol, n.block(height))))
 
     def executed_orders(self, *, from_sequence: int, at: Snapshot) -> list[ExecutedOrder]:
         """Return orders of governance up to the snapshot's block; their hash chain is checked."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from eth_abi.abi import encode
@@ -14,14 +13,15 @@ from dmm.adapters.evm.codec import calldata
 from dmm.adapters.evm.sign import Key
 from dmm.market.instrument import Asset
 from dmm.ports import Deployment
-from dmm.sandbox.evm.actors import ORDER_LIFETIME_S, THRESHOLD, Actors
+from dmm.sandbox.demo_keys import THRESHOLD
+from dmm.sandbox.deployed import recorded, save
+from dmm.sandbox.evm.actors import ORDER_LIFETIME_S, Actors
 from dmm.sandbox.evm.node import CHAIN_ID, FINALITY_BLOCKS, EvmNode
 from dmm.sandbox.evm.transact import Sender, require_success, sign_call
 from dmm.units.errors import ServiceFault
 from dmm.units.ids import ZERO_HASH, Hash32
 
 CHAIN = "evm"
-RECORD_FILE = "deployments.json"
 DCT = Asset(symbol="DCT", decimals=9)
 """The desk's own token: rewards are paid in it, buybacks burn it."""
 
@@ -80,9 +80,15 @@ def deploy(
     ServiceFault
         If the chain refuses something, or lost what was deployed.
     """
-    recorded = _recorded(node, position=position, cash=cash)
-    if recorded is not None:
-        return recorded
+    known = recorded(
+        node.folder,
+        position=position,
+        cash=cash,
+        contracts=("settlement", "treasury", "governor", "distributor"),
+        is_there=lambda made: node.rpc("eth_getCode", made.address, "latest") != "0x",
+    )
+    if known is not None:
+        return known
     site = _Site(node=node, artefact_dir=artefact_dir, actors=actors)
     tokens = {asset.symbol: asset for asset in (DCT, position, cash)}
     money = funding or Funding()
@@ -93,7 +99,7 @@ def deploy(
     last = site.settle()
     node.mine(FINALITY_BLOCKS + 1)
     deployments = site.record(contracts, tokens, height=last)
-    _save(node.folder, deployments)
+    save(node.folder, deployments)
     return deployments
 
 
@@ -260,33 +266,3 @@ class _Site:
 def _decimals(name: str, tokens: dict[str, Asset]) -> int:
     asset = tokens.get(name.removeprefix("token:"))
     return asset.decimals if asset is not None and name.startswith("token:") else 0
-
-
-def _recorded(node: EvmNode, *, position: Asset, cash: Asset) -> list[Deployment] | None:
-    path = node.folder / RECORD_FILE
-    try:
-        deployments = [Deployment(**item) for item in json.loads(path.read_bytes())]
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError) as error:
-        raise ServiceFault(f"{path} is unreadable: start on an empty state folder") from error
-    found = {deployed.name: deployed for deployed in deployments}
-    for asset in (position, cash):
-        token = found.get(f"token:{asset.symbol}")
-        if token is None or token.decimals != asset.decimals:
-            raise ServiceFault(
-                f"{path} has no token {asset.symbol} with {asset.decimals} decimals: "
-                "start on an empty state folder"
-            )
-    for name in ("settlement", "treasury", "governor", "distributor"):
-        if node.rpc("eth_getCode", found[name].address, "latest") == "0x":
-            raise ServiceFault(
-                f"the local chain lost contract {name}: start on an empty state folder"
-            )
-    return deployments
-
-
-def _save(folder: Path, deployments: Sequence[Deployment]) -> None:
-    draft = folder / f"{RECORD_FILE}.tmp"
-    draft.write_text(json.dumps([asdict(item) for item in deployments], indent=1), encoding="utf-8")
-    draft.replace(folder / RECORD_FILE)

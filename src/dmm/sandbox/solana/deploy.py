@@ -18,10 +18,10 @@ from dmm.adapters.solana.history import CHAIN
 from dmm.adapters.solana.sign import Key
 from dmm.market.instrument import Asset
 from dmm.ports import Deployment
+from dmm.sandbox.deployed import recorded, save
 from dmm.sandbox.solana.actors import Actors
 from dmm.sandbox.solana.chain import Pace
 from dmm.sandbox.solana.node import PROGRAM, SolanaNode
-from dmm.sandbox.solana.record import recorded, save
 from dmm.sandbox.solana.transact import MINT_BYTES, Call, Sender, approve, give, new_mint
 from dmm.units.ids import ZERO_HASH, Hash32
 
@@ -36,6 +36,9 @@ CHALLENGE_S = 3_600
 
 PAGES = 4
 """Pages of nonces the desk's maker has to begin with, 256 quotes each."""
+
+PROCESSED = {"encoding": "base64", "commitment": "processed"}
+"""Asks for the newest state: what was deployed a moment ago counts."""
 
 CALLS_PER_TX = 3
 """Instructions of a transaction; with their keys they stay below 1,232 bytes."""
@@ -93,7 +96,15 @@ def deploy(
     ServiceFault
         If the chain refuses something, or lost what was deployed.
     """
-    known = recorded(node, folder, position=position, cash=cash)
+    known = recorded(
+        folder,
+        position=position,
+        cash=cash,
+        contracts=("settlement", "treasury", "governor", "distributor"),
+        is_there=lambda made: (
+            node.call("getAccountInfo", made.address, PROCESSED)["value"] is not None
+        ),
+    )
     if known is not None:
         return known
     tokens = {asset.symbol: asset for asset in (DCT, position, cash)}

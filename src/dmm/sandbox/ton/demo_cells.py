@@ -8,8 +8,9 @@ from pytoniq_core import Cell, HashMap, begin_cell
 
 from dmm.adapters.ton.sign import Key
 from dmm.adapters.ton.wallet import outgoing
+from dmm.sandbox.demo_keys import THRESHOLD
 from dmm.sandbox.ton import cells, desk_cells
-from dmm.sandbox.ton.actors import THRESHOLD, Actors
+from dmm.sandbox.ton.actors import Actors
 from dmm.units.errors import ServiceFault
 
 TON1 = 10**9

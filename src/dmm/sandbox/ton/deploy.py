@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from dmm.adapters.ton.node import Node
 from dmm.market.instrument import Asset
 from dmm.ports import Deployment
+from dmm.sandbox.deployed import recorded, save
 from dmm.sandbox.ton.actors import Actors
 from dmm.sandbox.ton.node import GLOBAL_ID, TonNode
 from dmm.sandbox.ton.site import DCT, Funding, Site
-from dmm.units.errors import ServiceFault
 from dmm.units.ids import ZERO_HASH, Hash32
-
-RECORD_FILE = "deployments.json"
 
 
 def deploy(
@@ -73,9 +67,15 @@ def _deployed(
     genesis_head: Hash32,
     money: Funding,
 ) -> list[Deployment]:
-    recorded = _recorded(node, server, position=position, cash=cash)
-    if recorded is not None:
-        return recorded
+    known = recorded(
+        node.folder,
+        position=position,
+        cash=cash,
+        contracts=("settlement", "treasury", "governor"),
+        is_there=lambda made: server.state(made.address, server.head()).data is not None,
+    )
+    if known is not None:
+        return known
     tokens = {asset.symbol: asset for asset in (DCT, position, cash)}
     site = Site(node=node, server=server, build_dir=build_dir, actors=actors)
     first = node.status()["seqno"]
@@ -94,39 +94,5 @@ def _deployed(
     last = node.status()["seqno"]
     site.require_done(tokens, money)
     deployments = site.record(tokens, first=first, last=last)
-    _save(node.folder, deployments)
+    save(node.folder, deployments)
     return deployments
-
-
-def _recorded(
-    node: TonNode, server: Node, *, position: Asset, cash: Asset
-) -> list[Deployment] | None:
-    path = node.folder / RECORD_FILE
-    try:
-        deployments = [Deployment(**item) for item in json.loads(path.read_bytes())]
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError) as error:
-        raise ServiceFault(f"{path} is unreadable: start on an empty state folder") from error
-    found = {deployed.name: deployed for deployed in deployments}
-    for asset in (position, cash):
-        token = found.get(f"token:{asset.symbol}")
-        if token is None or token.decimals != asset.decimals:
-            raise ServiceFault(
-                f"{path} has no token {asset.symbol} with {asset.decimals} decimals: "
-                "start on an empty state folder"
-            )
-    head = server.head()
-    for name in ("settlement", "treasury", "governor"):
-        if server.state(found[name].address, head).data is None:
-            raise ServiceFault(
-                f"the local chain lost contract {name}: start on an empty state folder"
-            )
-    return deployments
-
-
-def _save(folder: Path, deployments: Sequence[Deployment]) -> None:
-    draft = folder / f"{RECORD_FILE}.tmp"
-    body: list[dict[str, Any]] = [asdict(item) for item in deployments]
-    draft.write_text(json.dumps(body, indent=1), encoding="utf-8")
-    draft.replace(folder / RECORD_FILE)

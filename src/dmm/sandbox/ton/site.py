@@ -15,8 +15,9 @@ from dmm.adapters.ton.sign import Key
 from dmm.adapters.ton.wallet import outgoing, query_id_of
 from dmm.market.instrument import Asset
 from dmm.ports import Deployment
+from dmm.sandbox.demo_keys import THRESHOLD
 from dmm.sandbox.ton import cells, desk_cells
-from dmm.sandbox.ton.actors import CHAIN, MARKET_MAKER, THRESHOLD, Actors
+from dmm.sandbox.ton.actors import CHAIN, MARKET_MAKER, Actors
 from dmm.sandbox.ton.demo_cells import (
     approval,
     batch,
@@ -247,7 +248,7 @@ class Site:
             "signer:settlement": self.actors.operator.address,
             "signer:quote": self.actors.quote_signer.address,
             "actor:market-maker": contracts[MARKET_MAKER],
-        } | {f"actor:{role}": address for role, address in self.actors.named().items()}
+        } | {f"actor:{role}": address for role, address in self.actors.parties().items()}
         found = [
             Deployment(
                 chain=CHAIN,

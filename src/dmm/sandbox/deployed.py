@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from dmm.market.instrument import Asset
 from dmm.ports import Deployment
-from dmm.sandbox.solana.node import SolanaNode
 from dmm.units.errors import ServiceFault
 
 RECORD_FILE = "deployments.json"
 
 
 def recorded(
-    node: SolanaNode, folder: Path, *, position: Asset, cash: Asset
+    folder: Path,
+    *,
+    position: Asset,
+    cash: Asset,
+    contracts: Sequence[str],
+    is_there: Callable[[Deployment], bool],
 ) -> list[Deployment] | None:
     """Return what was deployed in a chain's folder; None when nothing was.
+
+    Parameters
+    ----------
+    position, cash : the assets it must be of
+    contracts : names of what the chain must still have
+    is_there : asks the chain
 
     Raises
     ------
@@ -40,11 +50,10 @@ def recorded(
                 f"{path} has no token {asset.symbol} with {asset.decimals} decimals: "
                 "start on an empty state folder"
             )
-    config = {"encoding": "base64", "commitment": "processed"}
-    for name in ("settlement", "treasury", "governor", "distributor"):
-        if node.call("getAccountInfo", found[name].address, config)["value"] is None:
+    for name in contracts:
+        if not is_there(found[name]):
             raise ServiceFault(
-                f"the local Solana chain lost {name}: start on an empty state folder"
+                f"the local chain lost contract {name}: start on an empty state folder"
             )
     return deployments
 
