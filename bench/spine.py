@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 EPOCHS = 3
 RUN_S_MAX = 200
@@ -45,7 +46,7 @@ def measure(tape: Path | None, *, smoke: bool = False) -> dict[str, object]:
     }
 
 
-def _demo(tape: Path | None, folder: Path) -> dict[str, object]:
+def _demo(tape: Path | None, folder: Path) -> dict[str, Any]:
     done = subprocess.run(  # noqa: S603 - our own command
         [
             sys.executable,

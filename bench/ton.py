@@ -19,6 +19,7 @@ from typing import Any
 
 from dmm.adapters.ton.cells import EMPTY, raw, transfer
 from dmm.adapters.ton.client import TonChain
+from dmm.adapters.ton.log import TonLog
 from dmm.adapters.ton.sign import sign_settlement
 from dmm.adapters.ton.wallet import outgoing, query_id_of
 from dmm.market.instrument import Asset
@@ -67,14 +68,14 @@ def measure(tape: Path | None, *, smoke: bool = False) -> dict[str, object]:
             genesis_head=ZERO_HASH,
         )
         ready_s = time.perf_counter() - began_s
-        chain = TonChain(
-            configs=(local.node.config_path,),
-            global_id=GLOBAL_ID,
-            deployments={one.name: one for one in deployed},
-            message_nanoton_max=TON1,
-        )
+        place: dict[str, Any] = {
+            "configs": (local.node.config_path,),
+            "global_id": GLOBAL_ID,
+            "deployments": {one.name: one for one in deployed},
+        }
+        chain = TonChain(**place, message_nanoton_max=TON1)
         adnl = _payments(local, chain, 3 if smoke else 20)
-        payout_s = _batch(local, chain, 20 if smoke else PAYOUTS)
+        payout_s = _batch(local, chain, TonLog(**place), 20 if smoke else PAYOUTS)
     finally:
         local.stop()
         shutil.rmtree(folder, ignore_errors=True)
@@ -169,7 +170,7 @@ def _payments(local: TonLocalChain, chain: TonChain, count: int) -> dict[str, fl
     return {"per_s": MESSAGES_A_PAYMENT * count / sum(taken), "median_s": round(median(taken), 3)}
 
 
-def _batch(local: TonLocalChain, chain: TonChain, count: int) -> float:
+def _batch(local: TonLocalChain, chain: TonChain, log: TonLog, count: int) -> float:
     """Return how long many jetton transfers in one message from outside take to arrive."""
     desk, wallet = local.actors.takers[0], local.book.wallet_of
     holders = [0xB000 + place for place in range(count)]
@@ -193,7 +194,7 @@ def _batch(local: TonLocalChain, chain: TonChain, count: int) -> float:
     taken_s = time.perf_counter() - began_s
     at = chain.snapshot()
     arrived = sum(
-        chain.balance(holder=raw(holder), asset="DCT", height=at.finalized_height)
+        log.balance(holder=raw(holder), asset="DCT", height=at.finalized_height)
         for holder in holders
     )
     if arrived != sum(1_000 + place for place in range(count)):

@@ -46,7 +46,7 @@ def measure_formula(count: int, scalars: int, rounds: int) -> dict[str, object]:
     rounds : interleaved; the best of each counts
     """
     given = _arguments(count)
-    arguments = QuoteArrays(**given, **FIXED)
+    arguments = QuoteArrays(model="as2008", skew="linear", **given, **FIXED)
     columns = arguments.columns
     results = tuple(np.empty(count) for _ in range(RESULTS))
     compiled_loop()

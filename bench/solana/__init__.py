@@ -90,7 +90,9 @@ def _over_http(count: int) -> tuple[float, float]:
     A settlement is signed and sent, tried first by the node, and looked up.
     """
     sys.path.insert(0, str(ROOT / "tests"))
-    from solana_desk import SolanaDesk  # noqa: PLC0415 - the tests' own desk
+    from solana_desk import (  # type: ignore[import-not-found]  # noqa: PLC0415 - the tests' own
+        SolanaDesk,
+    )
 
     with tempfile.TemporaryDirectory(prefix="dmm-bench-") as folder:
         desk = SolanaDesk.on(Path(folder))
