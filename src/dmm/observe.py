@@ -6,9 +6,12 @@ Metrics live in `REGISTRY` and are served on ``/metrics`` by `serve_metrics`.
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
@@ -78,11 +81,29 @@ _JOURNAL_LAG = Gauge(
     "dmm_journal_lag_records", "Records that wait for the journal.", registry=REGISTRY
 )
 
+
+CHILDREN_MAX = 256
+"""Metrics with their labels that are kept at hand."""
+
+
+@lru_cache(maxsize=CHILDREN_MAX)
+def _labelled(metric: Counter | Gauge, *labels: str) -> Any:
+    """Return a metric's child; looking it up takes longer than counting, and fills come often."""
+    return metric.labels(*labels)
+
+
 _log: FilteringBoundLogger = structlog.get_logger("dmm")
 
 
-def configure_logging(level: str = "INFO") -> None:
-    """Send JSON log lines to stderr from `level` on; stdout stays the result's."""
+def configure_logging(level: str = "INFO", *, path: Path | None = None) -> None:
+    """Send JSON log lines to stderr from `level` on; stdout stays the result's.
+
+    Parameters
+    ----------
+    path : a file to append them to instead, of a process whose stderr people read
+    """
+    # Open until the process ends, as stderr is.
+    file = sys.stderr if path is None else path.open("a", encoding="utf-8", buffering=1)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -92,9 +113,24 @@ def configure_logging(level: str = "INFO") -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=file),
         cache_logger_on_first_use=True,
     )
+
+
+def plain(line: str) -> str:
+    """Return a log line as words for a person; what is no line of ours stays as it is."""
+    try:
+        fields = json.loads(line)
+        event = str(fields.pop("event"))
+    except (ValueError, TypeError, AttributeError, KeyError):
+        return line
+    told = [f"{name} {value}" for name, value in fields.items() if name not in _UNTOLD and value]
+    return event.replace("_", " ") + (f": {', '.join(told)}" if told else "")
+
+
+_UNTOLD = frozenset({"level", "timestamp", "run", "flow_run", "job"})
+"""What a log line says beside its fact."""
 
 
 def correlate(**ids: str | int) -> None:
@@ -122,8 +158,8 @@ def quoted(*, run_id: str, seq: int, epoch: int) -> None:
 
 def filled(*, fill_id: str, side: str, symbol: str, inventory_lots: int) -> None:
     """Note a fill of ours, on its way to the ledger."""
-    _FILLS.labels(side).inc()
-    _INVENTORY.labels(symbol).set(inventory_lots)
+    _labelled(_FILLS, side).inc()
+    _labelled(_INVENTORY, symbol).set(inventory_lots)
     _log.debug("filled", fill=fill_id, side=side, symbol=symbol, inventory=inventory_lots)
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import journal_samples as make
 import pytest
 from ports_memory import MemoryStore
 from trading_values import at_ms, policy_record
@@ -168,6 +169,28 @@ def test_more_than_the_socket_holds_arrives_whole_and_in_order() -> None:
         store.go.set()
         until(lambda: not journal.pending)
     assert store.decisions("run") == records
+
+
+def test_decisions_that_waited_are_one_write_and_each_hand_over_is_acknowledged() -> None:
+    class Counting(StalledStore):
+        writes = 0
+
+        def append_decisions(self, records: Sequence[DecisionRecord]) -> None:
+            super().append_decisions(records)
+            self.writes += 1
+
+    store = Counting()
+    records = chain(200)
+    with journal_of(store, store) as journal:
+        for number, record in enumerate(records):
+            journal.append_decisions([record])
+            if number == 99:
+                journal.append_fills([make.fill(1, run_id="run")], [make.funding()])
+        store.go.set()
+        until(lambda: not journal.pending)
+    assert store.decisions("run") == records
+    assert list(store.fills("run", 2)) == [make.fill(1, run_id="run")]
+    assert store.writes < 20
 
 
 def test_a_write_is_tried_again_while_the_database_is_away() -> None:

@@ -6,6 +6,7 @@ Every start is a run of its own: what a live market did before cannot be played 
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -41,7 +42,7 @@ RUN_KIND = "up"
 SWITCH_S = 0.000_5
 """How long the feed's thread may hold the interpreter while an event waits."""
 
-SETTINGS = WorkerSettings(latch_every=1, batch_max=16)
+SETTINGS = WorkerSettings(latch_every=1, batch_max=1)
 """In real time a kill must hold at the next decision, and the journal must not lag."""
 
 
@@ -120,6 +121,10 @@ def serve(wired: Desk, feed: Feed, run: Run, *, stop: threading.Event) -> int:
             new_hedges=lambda epoch: cast("tuple[Fill, ...] | None", journal.ask("hedges", epoch)),
             surroundings=lambda: cast("Surroundings | None", journal.ask("surroundings", 0)),
         )
+        # What the start has made stays: no collection need look at it again, and none of them
+        # then takes longer than a tick may.
+        gc.collect()
+        gc.freeze()
         return loop.run(intake)
 
 

@@ -137,6 +137,10 @@ class Policy:
         """Return every field by its name."""
         return {name: getattr(self, name) for name in type(self).__dataclass_fields__}
 
+    def __hash__(self) -> int:
+        # Of a few fields: every quote looks up by its policy what follows from that alone.
+        return hash((self.gamma_nano_per_bp, self.spread_floor_ubps, self.quote_size_lots))
+
     @property
     def canonical_bytes(self) -> bytes:
         """Return the bytes that governance signs and the chain carries, at most 4,096."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from dmm.units.fast_init import fast_init
+
 
 class AccountKind(StrEnum):
     """What an account stands for. Only `AVAILABLE` and `PENDING` are the vault's own money.
@@ -34,6 +36,7 @@ OVERDRAFT_ALLOWED = frozenset(
 )
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """An account; its balance is credits − debits, in atoms of `asset`."""

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from dmm.ledger.account import Account
 from dmm.units.amount import Atoms
 from dmm.units.errors import InvariantBroken
+from dmm.units.fast_init import fast_init
 from dmm.units.ids import Hash32, content_id
 from dmm.units.time import Nanos
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posting:
     """One transfer: `amount` leaves `debit` and enters `credit`, both of one vault and asset.

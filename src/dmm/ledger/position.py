@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from dmm.ledger.fills import cash_flow, marked_atoms
 from dmm.market.instrument import Instrument
 from dmm.market.order import Fill
 from dmm.units.amount import Atoms, HalfTicks, Lots, floor_div
 from dmm.units.errors import InvariantBroken
+from dmm.units.fast_init import fast_init
 
 NO_LOTS = Lots(0)
 NO_ATOMS = Atoms(0)
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
     """Inventory in lots with the cash it took, in atoms of the cash asset.
@@ -50,8 +52,8 @@ class Position:
         closing = min(fill.size, abs(self.inventory)) if self.inventory * change < 0 else 0
         released = floor_div(self.basis_atoms * closing, abs(self.inventory)) if closing else 0
         closing_flow = floor_div(flow * closing, fill.size) if closing else 0
-        return replace(
-            self,
+        return Position(
+            instrument=self.instrument,
             inventory=Lots(self.inventory + change),
             basis_atoms=Atoms(self.basis_atoms - released + flow - closing_flow),
             realised_atoms=Atoms(self.realised_atoms + released + closing_flow),

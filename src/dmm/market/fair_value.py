@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from dmm.market.tape import Level
 from dmm.units.amount import BPS_ONE, HalfTicks
+from dmm.units.fast_init import fast_init
 
 MICROTICKS = 1_000_000
 """One tick."""
@@ -47,6 +48,7 @@ def micro_price(*, bid: int, bid_size: int, ask: int, ask_size: int) -> int:
     return _nearest((bid * ask_size + ask * bid_size) * MICROTICKS, total)
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SideDepth:
     """A side's best levels: size-weighted mean price in microticks and total size in lots."""
@@ -134,6 +136,7 @@ class Source:
     depth_lots: int = 1
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FairValue:
     """A price in microticks and how far to trust it, from 0 (nothing confirms it) to 10_000."""

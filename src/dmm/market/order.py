@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from dmm.market.instrument import Side
 from dmm.units.amount import Atoms, HalfTicks, Lots, Ticks
+from dmm.units.fast_init import fast_init
 from dmm.units.ids import Hash32
 from dmm.units.time import Nanos
 
@@ -20,6 +21,7 @@ class TimeInForce(StrEnum):
     FOK = "fok"
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """A limit order; `client_id` is unique within a run and derived from the decision behind it."""
@@ -32,6 +34,7 @@ class Order:
     created_at_ns: Nanos
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
     """An execution of one of our orders.
@@ -67,6 +70,7 @@ class ReportKind(StrEnum):
     REJECTED = "rejected"
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderReport:
     """A venue's word on one order.

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from dmm.units.amount import Lots, Ticks
+from dmm.units.fast_init import fast_init
 from dmm.units.time import Nanos
 
 Level: TypeAlias = tuple[Ticks, Lots]
 """A price level: price in ticks, displayed size in lots; size 0 deletes the level."""
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DepthUpdate:
     """A change of the book, or the whole book when `is_snapshot`.
@@ -32,6 +34,7 @@ class DepthUpdate:
     asks: tuple[Level, ...]
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BestQuote:
     """The venue's own best bid and ask; sizes in lots."""
@@ -44,6 +47,7 @@ class BestQuote:
     ask_size: Lots
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradePrint:
     """A public trade; the aggressor took liquidity."""

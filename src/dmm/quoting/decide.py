@@ -13,7 +13,7 @@ from dmm.market.fair_value import MICROTICKS_PER_HALF, FairValue
 from dmm.market.instrument import Instrument
 from dmm.market.order import Order, TimeInForce
 from dmm.quoting.decision import Decision, RestingQuote
-from dmm.quoting.decision_inputs import DecisionInputs, Working
+from dmm.quoting.decision_inputs import DecisionInputs
 from dmm.quoting.fair import fair_value
 from dmm.quoting.ladder import build_ladder
 from dmm.quoting.limits import limits_of, thresholds_of
@@ -31,9 +31,11 @@ from dmm.risk.gate import Exposure, Refused, gate
 from dmm.risk.signals import Readings, signals_of
 from dmm.units.amount import HalfTicks
 from dmm.units.errors import InvariantBroken
+from dmm.units.fast_init import fast_init
 from dmm.units.json_text import parse_json
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
     """What the model wants: inputs in ticks, prices or why there are none, the change of orders."""
@@ -161,10 +163,14 @@ def _quote_inputs(inputs: DecisionInputs, policy: Policy, fair: FairValue) -> Qu
 
 def _refresh(priced: Priced, quote: QuoteInputs, inputs: DecisionInputs) -> Refresh:
     best_bid, best_ask = inputs.best_bid, inputs.best_ask
+    placed_ns_min = 0
+    if inputs.order_age_ns_max > 0:
+        placed_ns_min = inputs.decided_at_ns - inputs.order_age_ns_max
     gone = [
         order.client_id
         for order in inputs.working
-        if is_crossed(order, best_bid=best_bid, best_ask=best_ask) or _is_old(order, inputs)
+        if order.placed_at_ns < placed_ns_min
+        or is_crossed(order, best_bid=best_bid, best_ask=best_ask)
     ]
     refresh = plan_refresh(
         [order for order in inputs.working if order.client_id not in gone]
@@ -181,10 +187,6 @@ def _refresh(priced: Priced, quote: QuoteInputs, inputs: DecisionInputs) -> Refr
     if not gone:
         return refresh
     return Refresh(keep=refresh.keep, cancel=(*gone, *refresh.cancel), place=refresh.place)
-
-
-def _is_old(order: Working, inputs: DecisionInputs) -> bool:
-    return 0 < inputs.order_age_ns_max < inputs.decided_at_ns - order.placed_at_ns
 
 
 def _judge(
@@ -260,9 +262,7 @@ def _signals(inputs: DecisionInputs, policy: Policy) -> Signals:
         fill_deviation_ubps=inputs.fill_deviation_ubps,
         venue_mids=mids,
     )
-    thresholds = thresholds_of(
-        policy, sigma_microticks_max=sigma_ceiling_microticks(policy, inputs.mid)
-    )
+    thresholds = thresholds_of(policy, sigma_ceiling_microticks(policy, inputs.mid))
     return signals_of(readings, thresholds=thresholds, before=_before(inputs.signals_before))
 
 

@@ -14,10 +14,12 @@ from dmm.market.tape import Level
 from dmm.quoting.decision_inputs import DecisionInputs, Working, decision_bytes
 from dmm.risk.breaker import Posture
 from dmm.units.amount import Atoms, HalfTicks, Lots, Ticks
+from dmm.units.fast_init import fast_init
 from dmm.units.ids import Hash32, Json
 from dmm.units.time import Nanos
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestingQuote:
     """One order of ours that rests after a decision."""
@@ -27,6 +29,7 @@ class RestingQuote:
     size: Lots
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """One quoting decision: its inputs and every output, in integers.
@@ -106,6 +109,7 @@ class Decision:
         return decision_bytes(self.inputs.body | self.outputs)
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionRecord:
     """A decision as journalled: its bytes and its link in the run's hash chain."""

@@ -14,6 +14,7 @@ from dmm.risk.breaker import Posture
 from dmm.risk.limits import Cap, CapScope
 from dmm.units.amount import BPS_ONE, Atoms, HalfTicks, Lots, Ticks
 from dmm.units.errors import InvariantBroken
+from dmm.units.fast_init import fast_init
 from dmm.units.ids import Json, canonical_json
 from dmm.units.time import Nanos
 
@@ -32,6 +33,7 @@ def decision_bytes(body: dict[str, Json]) -> bytes:
         return canonical_json(body)
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Working:
     """An order of ours that is thought to rest; `remaining` is its unfilled size in lots."""
@@ -43,6 +45,7 @@ class Working:
     placed_at_ns: Nanos = NEVER_NS
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionInputs:
     """What the desk knew when it decided; `dmm.quoting.decide.decide` makes the same of it again.

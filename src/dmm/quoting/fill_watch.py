@@ -20,6 +20,7 @@ from dmm.risk.toxicity import (
     score_ubps,
 )
 from dmm.units.amount import BPS_ONE, HalfTicks
+from dmm.units.fast_init import fast_init
 from dmm.units.time import NS_PER_S, Nanos
 
 PENDING_MAX = 1_024
@@ -38,6 +39,7 @@ DEVIATION_NS = 10 * NS_PER_S
 """How long a fill that lay off its reference is held against the market."""
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillReadings:
     """What a decision is told of our fills; scales of `DecisionInputs`."""

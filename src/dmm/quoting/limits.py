@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 from dmm.governance.policy import Policy
 from dmm.market.instrument import Instrument
@@ -12,6 +13,12 @@ from dmm.risk.signals import Thresholds
 from dmm.risk.toxicity import ToxicityRules
 from dmm.units.amount import Lots
 
+POLICIES_MAX = 64
+"""Policies for which what follows from them alone is kept."""
+
+CEILINGS_MAX = 1_024
+"""Ceilings of σ, which move with the mid, for which thresholds are kept."""
+
 OUTSTANDING_QUOTES_MAX = 3
 """Full quotes outstanding per side: one resting, one replacing it, one being cancelled."""
 
@@ -19,6 +26,7 @@ PRICE_BAND_BPS = 1_000
 """An order further than this from the mid is a mistake, not a price."""
 
 
+@lru_cache(maxsize=POLICIES_MAX)
 def limits_of(policy: Policy) -> Limits:
     """Return the limits a policy sets, each side's own."""
     long, short = policy.hard_long_lots, policy.hard_short_lots
@@ -58,7 +66,8 @@ def hedge_limits_of(policy: Policy, *, position: Lots) -> Limits:
     return replace(limits_of(policy), order_size_max=size, outstanding_lots_max=size)
 
 
-def thresholds_of(policy: Policy, *, sigma_microticks_max: int) -> Thresholds:
+@lru_cache(maxsize=CEILINGS_MAX)
+def thresholds_of(policy: Policy, sigma_microticks_max: int) -> Thresholds:
     """Return where the breakers trip under a policy.
 
     Parameters
@@ -77,6 +86,7 @@ def thresholds_of(policy: Policy, *, sigma_microticks_max: int) -> Thresholds:
     )
 
 
+@lru_cache(maxsize=POLICIES_MAX)
 def toxicity_rules_of(policy: Policy) -> ToxicityRules:
     """Return when flow is toxic under a policy; fills are scored with its `toxicity_venue_bps`."""
     return ToxicityRules(

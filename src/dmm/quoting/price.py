@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeAlias
 
+from dmm.governance.policy import Policy
 from dmm.quoting.kernel import GLFT, MODEL_CODES, SKEW_CODES, quote_prices
+from dmm.quoting.limits import POLICIES_MAX
 from dmm.quoting.scale import MICRO, NANO, QuoteInputs
-from dmm.units.amount import BPS_ONE
+from dmm.units.amount import BPS_ONE, Lots
+from dmm.units.fast_init import fast_init
 
 
 class UnpriceableReason(StrEnum):
@@ -28,6 +32,7 @@ class Unpriceable:
     reason: UnpriceableReason
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Priced:
     """Model prices in ticks.
@@ -107,7 +112,14 @@ def price_quote(inputs: QuoteInputs, *, widened: bool) -> Pricing:
         float(inputs.horizon_s),
         inputs.floor_microticks / MICRO * 0.5,
         inputs.beta_microticks / MICRO,
-        *_digest(inputs),
+        *_shape(
+            policy,
+            inputs.inventory_soft_long,
+            inputs.inventory_soft_short,
+            inputs.inventory_hard_long,
+            inputs.inventory_hard_short,
+            inputs.quote_size,
+        ),
     )
     guard = policy.guard_bps / BPS_ONE * (inputs.fair_microticks / MICRO)
     # Written so that a value that cannot be compared refuses.
@@ -139,14 +151,19 @@ def pooled_arrival(a_bid_micro: int, a_ask_micro: int, kappa: float) -> tuple[fl
     return arrival, math.log(a_bid_micro / a_ask_micro) / (2.0 * kappa)
 
 
-def _digest(inputs: QuoteInputs) -> tuple[float, ...]:
+@lru_cache(maxsize=POLICIES_MAX)
+def _shape(
+    policy: Policy,
+    soft_long: Lots,
+    soft_short: Lots,
+    hard_long: Lots,
+    hard_short: Lots,
+    quote_size: Lots,
+) -> tuple[float, ...]:
     """Return what `quote_prices` wants of limits and shares, from `near_from` on, in its order."""
-    policy = inputs.policy
     near_from = policy.skew_near_from_bps / BPS_ONE
     calm_share = policy.gamma_calm_bps / BPS_ONE
     calm_until = policy.gamma_calm_until_bps / BPS_ONE
-    soft_long, soft_short = inputs.inventory_soft_long, inputs.inventory_soft_short
-    hard_long, hard_short = inputs.inventory_hard_long, inputs.inventory_hard_short
     return (
         near_from,
         2.0 * (policy.skew_near_spread_bps / BPS_ONE) / (1.0 - near_from),
@@ -156,8 +173,8 @@ def _digest(inputs: QuoteInputs) -> tuple[float, ...]:
         1.0 / soft_short,
         1.0 / (hard_long - soft_long) if hard_long > soft_long else 0.0,
         1.0 / (hard_short - soft_short) if hard_short > soft_short else 0.0,
-        1.0 / inputs.quote_size,
-        max(hard_long, hard_short) / inputs.quote_size,
+        1.0 / quote_size,
+        max(hard_long, hard_short) / quote_size,
         calm_share,
         calm_until,
         (1.0 - calm_share) / (1.0 - calm_until),

@@ -13,8 +13,10 @@ from dmm.quoting.decision import RestingQuote
 from dmm.quoting.decision_inputs import Working
 from dmm.quoting.scale import MICRO, is_gas_spike, microticks_of_ubps
 from dmm.units.amount import BPS_ONE, HalfTicks, Lots, Ticks
+from dmm.units.fast_init import fast_init
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refresh:
     """What to do: keep these orders, cancel these ids, place these quotes."""
@@ -87,17 +89,20 @@ def plan_refresh(
     targets : the ladder wanted, at most one per side and price
     tolerance : ticks, >= 0
     """
-    # Plain rows: every order is compared with every target, many times a second.
-    rows = [(target.side, target.price) for target in targets]
-    room = [int(target.size) for target in targets]
+    # Plain rows by side: every order is compared with its side's targets, many times a second.
+    bids: list[tuple[int, Ticks]] = []
+    asks: list[tuple[int, Ticks]] = []
+    for index, target in enumerate(targets):
+        (bids if target.side is Side.BUY else asks).append((index, target.price))
+    room: list[int] = [target.size for target in targets]
     keep: list[Working] = []
     cancel: list[str] = []
     # Fixed order, so that the same orders always give the same plan.
     for order in sorted(working, key=_BY_ID):
-        side, price, remaining = order.side, order.price, order.remaining
+        price, remaining = order.price, order.remaining
         best, nearest = tolerance + 1, -1
-        for index, (target_side, target_price) in enumerate(rows):
-            if target_side is side and remaining <= room[index]:
+        for index, target_price in bids if order.side is Side.BUY else asks:
+            if remaining <= room[index]:
                 distance = abs(target_price - price)
                 if distance < best:
                     best, nearest = distance, index

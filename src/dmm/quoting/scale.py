@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dmm.governance.policy import Policy
 from dmm.market.fair_value import MICROTICKS_PER_HALF
 from dmm.units.amount import BPS_ONE, HalfTicks, Lots
+from dmm.units.fast_init import fast_init
 
 MICRO = 1_000_000
 NANO = 1_000_000_000
+
+MIDS_MAX = 1_024
+"""Mid prices for which a policy's conversion is kept: mids come back, tick by tick."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +33,7 @@ class Estimates:
     a_ask_micro: int = 0
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuoteInputs:
     """Everything a quote depends on, in integers, so that a journalled decision re-derives it.
@@ -68,6 +74,7 @@ class QuoteInputs:
         return self.inventory_hard_long if sign > 0 else self.inventory_hard_short
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
     """What bends a quote besides market, inventory and estimates.
@@ -115,30 +122,60 @@ def inputs_in_ticks(
     fair_microticks : what the quote is centred on; the mid unless given
     conditions : gas, calm, toxicity, doubt
     """
-    sigma_min = microticks_of_ubps(policy.sigma_ubps_1s_min, mid)
-    sigma_max = microticks_of_ubps(policy.sigma_ubps_1s_max, mid)
-    kappa_min = max(1, _per_tick_of_per_bp(policy.kappa_nano_per_bp_min, mid))
-    kappa_max = _per_tick_of_per_bp(policy.kappa_nano_per_bp_max, mid)
+    scaled = _scaled(policy, mid)
     return QuoteInputs(
         mid=mid,
         fair_microticks=mid * MICROTICKS_PER_HALF if fair_microticks is None else fair_microticks,
         inventory=inventory,
-        sigma_microticks=min(max(sigma_microticks, sigma_min), sigma_max),
-        kappa_nano=min(max(kappa_nano, kappa_min), max(kappa_min, kappa_max)),
+        sigma_microticks=min(max(sigma_microticks, scaled.sigma_min), scaled.sigma_max),
+        kappa_nano=min(max(kappa_nano, scaled.kappa_min), scaled.kappa_max),
         a_bid_micro=a_bid_micro,
         a_ask_micro=a_ask_micro,
-        gamma_nano=max(1, _per_tick_of_per_bp(policy.gamma_nano_per_bp, mid)),
+        gamma_nano=scaled.gamma_nano,
         horizon_s=policy.horizon_s,
         floor_microticks=microticks_of_ubps(floor_ubps(policy, conditions), mid),
-        beta_microticks=microticks_of_ubps(policy.skew_beta_ubps, mid),
+        beta_microticks=scaled.beta_microticks,
         widening_micro=widening_micro(policy, conditions),
-        inventory_soft_long=Lots(policy.soft_long_lots),
-        inventory_soft_short=Lots(policy.soft_short_lots),
-        inventory_hard_long=Lots(policy.hard_long_lots),
-        inventory_hard_short=Lots(policy.hard_short_lots),
+        inventory_soft_long=scaled.soft_long,
+        inventory_soft_short=scaled.soft_short,
+        inventory_hard_long=scaled.hard_long,
+        inventory_hard_short=scaled.hard_short,
         quote_size=Lots(policy.quote_size_lots),
         side_size=side_lots(policy, conditions),
         policy=policy,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scaled:
+    """What of a policy a mid price alone turns into ticks, and its limits; scales as above."""
+
+    sigma_min: int
+    sigma_max: int
+    kappa_min: int
+    kappa_max: int
+    gamma_nano: int
+    beta_microticks: int
+    soft_long: Lots
+    soft_short: Lots
+    hard_long: Lots
+    hard_short: Lots
+
+
+@lru_cache(maxsize=MIDS_MAX)
+def _scaled(policy: Policy, mid: HalfTicks) -> _Scaled:
+    kappa_min = max(1, _per_tick_of_per_bp(policy.kappa_nano_per_bp_min, mid))
+    return _Scaled(
+        sigma_min=microticks_of_ubps(policy.sigma_ubps_1s_min, mid),
+        sigma_max=microticks_of_ubps(policy.sigma_ubps_1s_max, mid),
+        kappa_min=kappa_min,
+        kappa_max=max(kappa_min, _per_tick_of_per_bp(policy.kappa_nano_per_bp_max, mid)),
+        gamma_nano=max(1, _per_tick_of_per_bp(policy.gamma_nano_per_bp, mid)),
+        beta_microticks=microticks_of_ubps(policy.skew_beta_ubps, mid),
+        soft_long=Lots(policy.soft_long_lots),
+        soft_short=Lots(policy.soft_short_lots),
+        hard_long=Lots(policy.hard_long_lots),
+        hard_short=Lots(policy.hard_short_lots),
     )
 
 

@@ -20,6 +20,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from dmm.units.fast_init import fast_init
+
 
 class Posture(StrEnum):
     """How boldly the desk may act, from boldest to dead."""
@@ -62,6 +64,7 @@ AFTER_RELEASE = Posture.PAUSED
 """A released desk starts here: what its signals then demand decides, not what they once did."""
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signals:
     """What the breakers see at one instant; `dmm.risk.signals` makes it from measured values.

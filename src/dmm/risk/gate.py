@@ -11,6 +11,7 @@ from dmm.market.order import Order, TimeInForce
 from dmm.risk.breaker import Posture
 from dmm.risk.limits import Cap, CapScope, Limits
 from dmm.units.amount import BPS_ONE, Atoms, Lots, Ticks, ceil_div
+from dmm.units.fast_init import fast_init
 
 
 class RefusalReason(StrEnum):
@@ -56,6 +57,7 @@ Verdict: TypeAlias = Accepted | Refused
 ACCEPTED = Accepted()
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exposure:
     """What the desk has on and what it sees, when an order is judged.

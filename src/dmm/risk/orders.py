@@ -29,6 +29,7 @@ from enum import StrEnum
 from dmm.market.order import Order, ReportKind
 from dmm.units.amount import Lots
 from dmm.units.errors import InvariantBroken
+from dmm.units.fast_init import fast_init
 from dmm.units.time import Nanos
 
 
@@ -130,6 +131,7 @@ LONG_AGO_NS = Nanos(0)
 NEVER_NS = Nanos(2**63 - 1)
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRecord:
     """An order and how far its life has come.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 
 from dmm.market.instrument import Side
 from dmm.market.order import Order, OrderReport, ReportKind
@@ -40,19 +39,28 @@ class Outstanding:
     Sums per side are kept as orders change, so that reading them costs nothing.
     """
 
-    def __init__(self, *, open_max: int = OPEN_MAX, history_max: int = HISTORY_MAX) -> None:
+    def __init__(
+        self,
+        *,
+        open_max: int = OPEN_MAX,
+        history_max: int = HISTORY_MAX,
+        receipt_ns_max: int = RECEIPT_NS_MAX,
+    ) -> None:
         """Start with no orders.
 
         Parameters
         ----------
         open_max : open orders at once, > 0
         history_max : ended orders remembered, >= 0
+        receipt_ns_max : ns an answer of the venue may take, >= 0
         """
         self._open: dict[str, OrderRecord] = {}
         self._ended: OrderedDict[str, OrderRecord] = OrderedDict()
         self._open_max = open_max
         self._history_max = history_max
+        self._receipt_ns_max = receipt_ns_max
         self._buy = self._sell = self._unknown = 0
+        self._due_ns = NEVER_NS
 
     def __bool__(self) -> bool:
         return bool(self._open)
@@ -75,9 +83,9 @@ class Outstanding:
             raise InvariantBroken(f"order {client_id} was already sent: an id is used once")
         if len(self._open) >= self._open_max:
             raise InvariantBroken(f"{len(self._open)} orders are open: cancel before sending more")
-        self._keep(
-            OrderRecord(order=order, since_ns=order.created_at_ns, expires_at_ns=expires_at_ns)
-        )
+        record = OrderRecord(order=order, since_ns=order.created_at_ns, expires_at_ns=expires_at_ns)
+        self._count(record, sign=1)
+        self._keep(record)
 
     def mark_leaving(self, client_id: str, *, now_ns: Nanos | None = None) -> None:
         """Note that a cancel was sent; the order counts until the venue says it is gone.
@@ -151,9 +159,7 @@ class Outstanding:
         self._replace(record, after)
         return after
 
-    def overdue(
-        self, now_ns: Nanos, *, receipt_ns_max: int = RECEIPT_NS_MAX
-    ) -> tuple[OrderRecord, ...]:
+    def overdue(self, now_ns: Nanos) -> tuple[OrderRecord, ...]:
         """Mark unknown what the venue should have answered or ended by now, and return it.
 
         For venues that give receipts. An order past its expiry was ended by the venue, or filled
@@ -162,17 +168,17 @@ class Outstanding:
         Parameters
         ----------
         now_ns : ns since 1970 UTC
-        receipt_ns_max : ns an answer may take, >= 0
         """
+        if now_ns <= self._due_ns:
+            return ()
         late = [
-            record
+            record.order.client_id
             for record in self._open.values()
-            if record.state is not OrderState.UNKNOWN
-            and _is_overdue(record, now_ns, receipt_ns_max)
+            if now_ns > self._due_of(record)
         ]
-        return tuple(
-            self.hear(record.order.client_id, OrderEvent.LOST, at_ns=now_ns) for record in late
-        )
+        lost = tuple([self.hear(one, OrderEvent.LOST, at_ns=now_ns) for one in late])
+        self._due_ns = min(map(self._due_of, self._open.values()), default=NEVER_NS)
+        return lost
 
     # -- what may still fill ------------------------------------------------------------------
 
@@ -188,11 +194,9 @@ class Outstanding:
         """Return the ids of every open order: all a kill needs."""
         return tuple(self._open)
 
-    def staying(self) -> Iterator[tuple[Order, Lots]]:
-        """Yield orders whose end was not asked for, with what is left of them."""
-        for record in self._open.values():
-            if not record.is_leaving:
-                yield record.order, record.remaining
+    def staying(self) -> list[OrderRecord]:
+        """Return orders whose end was not asked for, in the order they were sent."""
+        return [record for record in self._open.values() if not record.is_leaving]
 
     def lots(self, side: Side) -> Lots:
         """Return what may still fill on a side, orders of unknown state included."""
@@ -217,7 +221,11 @@ class Outstanding:
         if before.is_closed:
             self._ended[client_id] = after
             return
-        self._count(before, sign=-1)
+        if after.filled == before.filled and after.lost == before.lost:
+            self._unknown += after.is_uncertain - before.is_uncertain
+        else:
+            self._count(before, sign=-1)
+            self._count(after, sign=1)
         if not after.is_closed:
             self._keep(after)
             return
@@ -228,7 +236,10 @@ class Outstanding:
 
     def _keep(self, record: OrderRecord) -> None:
         self._open[record.order.client_id] = record
-        self._count(record, sign=1)
+        # What goes leaves this too early, never too late: a look then finds nothing and moves it.
+        due_ns = self._due_of(record)
+        if due_ns < self._due_ns:
+            self._due_ns = due_ns
 
     def _count(self, record: OrderRecord, *, sign: int) -> None:
         if record.order.side is Side.BUY:
@@ -238,9 +249,11 @@ class Outstanding:
         if record.is_uncertain:
             self._unknown += sign
 
-
-def _is_overdue(record: OrderRecord, now_ns: Nanos, receipt_ns_max: int) -> bool:
-    if record.is_uncertain:
-        return False
-    awaited_ns = now_ns - record.since_ns if record.state in _AWAITS_ANSWER else 0
-    return max(awaited_ns, now_ns - record.expires_at_ns) > receipt_ns_max
+    def _due_of(self, record: OrderRecord) -> Nanos:
+        """Return when the venue should have spoken about an order; after it that is overdue."""
+        if record.is_uncertain:
+            return NEVER_NS
+        since_ns = record.expires_at_ns
+        if record.state in _AWAITS_ANSWER:
+            since_ns = min(since_ns, record.since_ns)
+        return Nanos(since_ns + self._receipt_ns_max)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import insort
+import math
+from bisect import bisect_left, bisect_right, insort
 from collections import deque
 
 from dmm.units.amount import BPS_ONE
@@ -41,8 +42,8 @@ class FillTimes:
             )
         self._samples_min = samples_min
         self._latest: deque[tuple[int, bool]] = deque(maxlen=samples_max)
-        self._ordered: list[tuple[int, bool]] = []
-        self._fills = 0
+        self._fills: list[int] = []  # ages in order
+        self._pulled: list[int] = []
         self._limit: dict[int, int | None] = {}
 
     def take_fill(self, time_to_fill_ns: int) -> None:
@@ -70,28 +71,32 @@ class FillTimes:
         return self._limit[percentile_bps]
 
     def _take(self, age_ns: int, *, was_pulled: bool) -> None:
-        # Fills sort before quotes pulled at the same age: those were still there to be filled.
-        sample = (max(0, age_ns), was_pulled)
+        age_ns = max(0, age_ns)
         if len(self._latest) == self._latest.maxlen:
-            oldest = self._latest[0]
-            self._ordered.remove(oldest)
-            self._fills -= not oldest[1]
-        self._latest.append(sample)
-        insort(self._ordered, sample)
-        self._fills += not was_pulled
+            oldest_ns, oldest_was_pulled = self._latest[0]
+            ages = self._pulled if oldest_was_pulled else self._fills
+            del ages[bisect_left(ages, oldest_ns)]
+        self._latest.append((age_ns, was_pulled))
+        insort(self._pulled if was_pulled else self._fills, age_ns)
         self._limit = {}
 
     def _percentile(self, percentile_bps: int) -> int | None:
-        if self._fills < self._samples_min:
+        fills, pulled = self._fills, self._pulled
+        count, left = len(fills), len(pulled)
+        if count < self._samples_min:
             return None
         # Survival as a fraction of integers would grow without bound; a double is exact enough for
         # a share in basis points over some hundred factors, and the same on every run.
-        survival, at_risk = 1.0, len(self._ordered)
-        target = (BPS_ONE - percentile_bps) / BPS_ONE
-        for age_ns, was_pulled in self._ordered:
-            if not was_pulled:
-                survival *= (at_risk - 1) / at_risk
-                if survival <= target + 1e-12:
-                    return age_ns
-            at_risk -= 1
+        survival, first = 1.0, 0
+        target = (BPS_ONE - percentile_bps) / BPS_ONE + 1e-12
+        for end in (*(bisect_right(fills, age_ns) for age_ns in pulled), count):
+            # The factors (r − 1)/r of fills with no pulled quote between them cancel. Quotes
+            # pulled at a fill's very age were still there to be filled.
+            at_risk = count - first + left
+            after = survival * ((count - end + left) / at_risk) if end > first else survival
+            if after <= target:
+                place = math.ceil(count - 1 + left - target * at_risk / survival)
+                return fills[max(first, place)]
+            survival, first = after, max(first, end)
+            left -= 1
         return None

@@ -145,7 +145,10 @@ class RateBudget:
         now = self._at(now_ns)
         if now < self._blocked_until_ns:
             return Withheld(retry_at_ns=Nanos(self._blocked_until_ns), is_back_off=True)
-        if all(weight <= used.left(is_cancel=is_cancel) for used in self._used):
+        for used in self._used:
+            if weight > used.left(is_cancel=is_cancel):
+                break
+        else:
             for used in self._used:
                 used.spend(weight, now)
             return GRANTED

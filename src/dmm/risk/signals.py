@@ -10,12 +10,14 @@ from dmm.risk.breaker import Signals
 from dmm.risk.limits import CLOCK_OFFSET_NS_MAX
 from dmm.units.amount import BPS_ONE, HalfTicks, Lots
 from dmm.units.errors import UsageFault
+from dmm.units.fast_init import fast_init
 from dmm.units.time import Nanos
 
 BP_UBPS = 1_000_000
 """Millionths of a basis point in a basis point."""
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
     """Where each breaker trips.
@@ -46,6 +48,7 @@ class Thresholds:
             )
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readings:
     """What is measured at one instant.

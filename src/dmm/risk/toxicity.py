@@ -14,6 +14,7 @@ from dmm.market.health import UBPS_ONE
 from dmm.market.instrument import Side
 from dmm.units.amount import BPS_ONE, HalfTicks, floor_div
 from dmm.units.errors import UsageFault
+from dmm.units.fast_init import fast_init
 from dmm.units.time import NS_PER_S, Nanos
 
 HORIZON_NS = Nanos(5 * NS_PER_S)
@@ -71,6 +72,7 @@ class ToxicityRules:
             )
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToxicityState:
     """How near the desk is to widening, and for how many cycles it still does; integers only."""

@@ -28,6 +28,7 @@ from dmm.risk.reconcile import (
 )
 from dmm.units.amount import Lots
 from dmm.units.errors import Fault
+from dmm.units.fast_init import fast_init
 from dmm.units.time import NS_PER_S, Nanos
 
 DEAD_MAN_NS = 10 * NS_PER_S
@@ -37,6 +38,7 @@ ORDER_WEIGHT = 1
 """What an order or a cancel takes of a venue's budget."""
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderReadings:
     """What a decision is told of our orders; scales of `DecisionInputs`."""
@@ -69,6 +71,7 @@ class OrderDesk:
         self._position = 0
         self._kill: KillRounds | None = None
         self._last_fill_at_ns = Nanos(0)
+        self._shown: dict[str, Working] = {}
 
     def __bool__(self) -> bool:
         return bool(self._orders)
@@ -168,20 +171,29 @@ class OrderDesk:
         return OrderReadings(
             outstanding_buy=orders.lots(Side.BUY),
             outstanding_sell=orders.lots(Side.SELL),
-            working=tuple(
-                Working(
-                    client_id=order.client_id,
-                    side=order.side,
-                    price=order.price,
-                    remaining=left,
-                    placed_at_ns=order.created_at_ns,
-                )
-                for order, left in orders.staying()
-            ),
+            working=self._working(),
             unknown_orders=orders.unknown_orders,
             books_disagree=expired or books_disagree(self._books, now_ns),
             rate_weight_left=None if budget is None else budget.left(now_ns=now_ns),
         )
+
+    def _working(self) -> tuple[Working, ...]:
+        """Return orders thought to rest; those that did not change are the values of last time."""
+        before, now = self._shown, {}
+        for record in self._orders.staying():
+            order = record.order
+            shown = before.get(order.client_id)
+            if shown is None or shown.remaining != record.remaining:
+                shown = Working(
+                    client_id=order.client_id,
+                    side=order.side,
+                    price=order.price,
+                    remaining=record.remaining,
+                    placed_at_ns=order.created_at_ns,
+                )
+            now[order.client_id] = shown
+        self._shown = now
+        return tuple(now.values())
 
     def _sign_of_life(self, now_ns: Nanos) -> bool:
         """Re-arm the dead man's switch; tell whether it has fired and orders may be left of it."""

@@ -16,6 +16,7 @@ from dmm.quoting.fill_watch import FillWatch
 from dmm.quoting.scale import Estimates
 from dmm.risk.breaker import Posture
 from dmm.units.amount import HalfTicks, Lots
+from dmm.units.fast_init import fast_init
 from dmm.units.time import Nanos
 from dmm.usecases.order_desk import OrderDesk
 from dmm.usecases.surroundings import USUAL, Surroundings
@@ -33,6 +34,7 @@ class EpochInputs:
     hedges: tuple[Fill, ...] = ()
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
     """Where the worker stands; `mid` in half ticks is the last one known.

@@ -84,7 +84,7 @@ def test_fills_that_an_ending_overtook_still_count_and_are_unknown() -> None:
     outstanding = holding(BUY)
     outstanding.take(report(ReportKind.CANCELLED, 7))
     assert (outstanding.lots(Side.BUY), outstanding.unknown_orders) == (3, 1)
-    assert list(outstanding.staying()) == []
+    assert outstanding.staying() == []
     outstanding.mark_all_leaving(now_ns=at_ms(6))
     assert outstanding.overdue(at_ms(99_000)) == ()
     outstanding.take(report(ReportKind.FILLED, 3))
@@ -95,7 +95,7 @@ def test_orders_count_until_they_are_gone_whatever_was_asked_for() -> None:
     outstanding = holding(BUY, SELL)
     outstanding.mark_all_leaving(now_ns=at_ms(1))
     assert (outstanding.lots(Side.BUY), outstanding.lots(Side.SELL)) == (10, 7)
-    assert list(outstanding.staying()) == []
+    assert outstanding.staying() == []
     outstanding.take(report(ReportKind.FILLED, 4))
     assert outstanding.lots(Side.BUY) == 6
     outstanding.take(report(ReportKind.CANCELLED, 6))
@@ -108,7 +108,7 @@ def test_a_replacement_and_what_it_replaces_both_count() -> None:
     outstanding = holding(BUY)
     outstanding.replace("o1", order(Side.BUY, 99, 8, client_id="o3", milliseconds=3))
     assert outstanding.lots(Side.BUY) == 18
-    assert [one.client_id for one, _ in outstanding.staying()] == ["o3"]
+    assert [one.order.client_id for one in outstanding.staying()] == ["o3"]
     outstanding.take(report(ReportKind.CANCELLED, 10))
     assert outstanding.lots(Side.BUY) == 8
 
@@ -122,7 +122,7 @@ def test_an_answer_that_does_not_come_makes_the_state_unknown_and_keeps_the_lots
     assert [record.order.client_id for record in late] == ["o1"]
     assert outstanding.unknown_orders == 1
     assert outstanding.lots(Side.BUY) == 10
-    assert [one.client_id for one, _ in outstanding.staying()] == ["o2"]
+    assert [one.order.client_id for one in outstanding.staying()] == ["o2"]
     assert outstanding.overdue(Nanos(due_ns + 2)) == ()
     outstanding.hear("o1", OrderEvent.ACKNOWLEDGED, at_ns=at_ms(9_000))
     assert outstanding.unknown_orders == 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dmm.risk.quote_age import FillTimes
 from dmm.units.errors import UsageFault
@@ -85,3 +87,26 @@ def test_a_percentile_that_is_none_is_refused(percentile: int) -> None:
 def test_bounds_that_cannot_hold_are_refused() -> None:
     with pytest.raises(UsageFault, match="got 31 and 30"):
         FillTimes(samples_max=30, samples_min=31)
+
+
+@given(
+    samples=st.lists(st.tuples(st.integers(0, 40), st.booleans()), min_size=5, max_size=120),
+    percentile_bps=st.integers(1, 9_999),
+)
+def test_the_limit_is_the_product_over_every_single_fill(
+    samples: list[tuple[int, bool]], percentile_bps: int
+) -> None:
+    times = FillTimes(samples_max=60, samples_min=5)
+    for age_ns, was_pulled in samples:
+        (times.take_pulled if was_pulled else times.take_fill)(age_ns)
+    latest = sorted(samples[-60:])
+    survival, wanted = 1.0, None
+    for place, (age_ns, was_pulled) in enumerate(latest):
+        if not was_pulled:
+            survival *= (len(latest) - place - 1) / (len(latest) - place)
+            if survival <= 1 - percentile_bps / 10_000 + 1e-12:
+                wanted = age_ns
+                break
+    if sum(not was_pulled for _, was_pulled in latest) < 5:
+        wanted = None
+    assert times.age_ns_max(percentile_bps=percentile_bps) == wanted

@@ -10,12 +10,11 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain, groupby
 from typing import Protocol, cast
 
-from dmm.adapters.journal.wire import WRITES, Kind, frames, pack, records_of
-from dmm.ledger.journal import Posting
-from dmm.market.order import Fill
+from dmm.adapters.journal.wire import WRITES, Frame, Kind, Row, decisions_of, fills_of, frames, pack
 from dmm.ports import Clock, Controls, HaltLatch, WorkerStore
 from dmm.quoting.decision import SliceSummary
 from dmm.risk.clocks import ClockOffsets, ClockSample
@@ -24,6 +23,9 @@ from dmm.units.time import Nanos
 
 LATCH_POLL_S = 0.05
 """Pause between two looks at the kill switch: what a kill needs to reach the worker."""
+
+JOINED_MAX = 64
+"""Frames taken at once while the journal is behind; decisions among them are one write."""
 
 RETRY_PAUSE_S = 0.2
 RETRY_S_MAX = 60.0
@@ -85,7 +87,7 @@ class Keeper:
         self._known = answers
         self._latch_poll_s = latch_poll_s
         # The worker bounds what it hands over before it is written; nothing else is queued here.
-        self._writes: queue.SimpleQueue[tuple[Kind, object] | None] = queue.SimpleQueue()
+        self._writes: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
         # A thread for each question: one that hangs holds up no other.
         self._asks: dict[str, queue.SimpleQueue[tuple[str, int] | None]] = {}
         self._offsets = ClockOffsets()
@@ -127,21 +129,37 @@ class Keeper:
     # -- writing ------------------------------------------------------------------------------
 
     def _write_all(self) -> None:
-        while (frame := self._writes.get()) is not None:
-            kind, content = frame
+        for kind, content, frames_joined in self._waiting():
             try:
                 self._patiently(lambda kind=kind, content=content: self._write(kind, content))  # type: ignore[misc]
             except Exception as fault:  # noqa: BLE001 - whatever it is, the worker must hear of it
                 self._say(Kind.FAULT, _told(fault))
                 return
-            self._say(Kind.WRITTEN, 1)
+            self._say(Kind.WRITTEN, frames_joined)
+
+    def _waiting(self) -> Iterator[tuple[Kind, object, int]]:
+        """Yield what is to be written, in order, until the end; decisions in a row as one.
+
+        With each comes the number of frames that it was.
+        """
+        came: list[Frame | None] = []
+        while None not in came:
+            came = [self._writes.get()]
+            while len(came) < JOINED_MAX and not self._writes.empty():
+                came.append(self._writes.get())
+            for are_decisions, together in groupby(filter(None, came), key=_is_decisions):
+                if are_decisions:
+                    parts = [cast("list[Row]", content) for _, content in together]
+                    yield Kind.DECISIONS, list(chain.from_iterable(parts)), len(parts)
+                else:
+                    yield from ((kind, content, 1) for kind, content in together)
 
     def _write(self, kind: Kind, content: object) -> None:
         match kind:
             case Kind.DECISIONS:
-                self._store.append_decisions(records_of(cast("list[tuple[object, ...]]", content)))
+                self._store.append_decisions(decisions_of(cast("list[Row]", content)))
             case Kind.FILLS:
-                fills, postings = cast("tuple[tuple[Fill, ...], tuple[Posting, ...]]", content)
+                fills, postings = fills_of(cast("tuple[list[Row], list[Row]]", content))
                 self._store.append_fills(fills, postings)
             case Kind.SLICE:
                 self._store.close_slice(cast("SliceSummary", content))
@@ -202,6 +220,10 @@ class Keeper:
         self._offsets.take(CLOCK_SOURCE, sample)
         offset_ns = self._offsets.offset_ns(CLOCK_SOURCE, now_ns=heard_at_ns)
         self._say(Kind.SWITCHES, (controls, offset_ns, asked_s))
+
+
+def _is_decisions(frame: Frame) -> bool:
+    return frame[0] is Kind.DECISIONS
 
 
 def _told(fault: Exception) -> Exception:

@@ -23,7 +23,7 @@ from contextlib import suppress
 from typing import Self, cast
 
 from dmm import observe
-from dmm.adapters.journal.wire import Kind, frames, pack, rows_of
+from dmm.adapters.journal.wire import Kind, decision_rows, fill_rows, frames, pack
 from dmm.ledger.journal import Posting
 from dmm.market.order import Fill
 from dmm.ports import Controls, HaltLatch, Latch
@@ -115,11 +115,11 @@ class JournalLink:
         Fault
             What an earlier write met that waiting would not cure.
         """
-        self._put(Kind.DECISIONS, rows_of(records))
+        self._put(Kind.DECISIONS, decision_rows(records))
 
     def append_fills(self, fills: Sequence[Fill], postings: Sequence[Posting]) -> int:
         """Take over fills; return 0, for what is new is not known yet. Raises as appends do."""
-        self._put(Kind.FILLS, (tuple(fills), tuple(postings)))
+        self._put(Kind.FILLS, fill_rows(fills, postings))
         return 0
 
     def close_slice(self, summary: SliceSummary) -> None:
