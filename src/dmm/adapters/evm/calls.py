@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -23,12 +22,18 @@ from dmm.adapters.evm.codec import (
     quote_values,
 )
 from dmm.ports import Answer
-from dmm.rfq.protocol import Acceptance, FirmQuote
+from dmm.rfq.carried import (
+    acceptance_of,
+    accepted_quote,
+    purchase_of,
+    quote_in,
+    require_no_inputs,
+    require_same,
+    signature_in,
+)
 from dmm.settlement.carrier import trades_of
 from dmm.settlement.intent import Intent, IntentKind
-from dmm.units.amount import Atoms
 from dmm.units.errors import Permanent
-from dmm.units.ids import Hash32, Json
 
 PAY = "pay(bytes32,address,address,uint256,uint256)"
 BUYBACK = f"buyback(bytes32,{QUOTE_TUPLE},bytes,uint256,uint256,bool)"
@@ -121,14 +126,14 @@ def maker_of(intent: Intent) -> str:
     """Return the maker whose nonces an intent uses up."""
     if intent.kind is IntentKind.QUOTE:
         return intent.scope
-    return _quote_in(trades_of(intent)[0], intent).maker
+    return quote_in(trades_of(intent)[0], intent).maker
 
 
 def nonces_of(intent: Intent) -> tuple[int, ...]:
     """Return the maker's nonces that an intent uses up."""
     if intent.kind is IntentKind.QUOTE:
         return (intent.ordinal,)
-    return tuple(_quote_in(trade, intent).nonce for trade in trades_of(intent))
+    return tuple(quote_in(trade, intent).nonce for trade in trades_of(intent))
 
 
 def _words(intent: Intent) -> list[int]:
@@ -145,21 +150,21 @@ def signed_trades(carrier: Intent) -> list[SignedTrade]:
     """
     trades = [
         SignedTrade(
-            quote=_quote_in(trade, carrier),
+            quote=quote_in(trade, carrier),
             acceptance=acceptance_of(trade.get("acceptance")),
-            maker_signature=_signature(trade, "maker_signature"),
-            taker_signature=_signature(trade, "taker_signature"),
+            maker_signature=signature_in(trade, "maker_signature", length=SIGNATURE_BYTES),
+            taker_signature=signature_in(trade, "taker_signature", length=SIGNATURE_BYTES),
         )
         for trade in trades_of(carrier)
     ]
     first = trades[0].quote
-    _require_same("parties", f"{first.maker}>{first.taker}", carrier.scope)
-    _require_same("lowest nonce", min(trade.quote.nonce for trade in trades), carrier.ordinal)
-    _require_same("recipient", trades[0].acceptance.recipient, carrier.recipient)
+    require_same("parties", f"{first.maker}>{first.taker}", carrier.scope)
+    require_same("lowest nonce", min(trade.quote.nonce for trade in trades), carrier.ordinal)
+    require_same("recipient", trades[0].acceptance.recipient, carrier.recipient)
     given = sum(
         amounts_of(trade)[0] for trade in trades if trade.quote.maker_asset == carrier.asset
     )
-    _require_same("amount", given, carrier.amount)
+    require_same("amount", given, carrier.amount)
     return trades
 
 
@@ -172,14 +177,13 @@ def _statement(intent: Intent, book: Book) -> bytes:
 def statement_signatures(statement: Intent) -> tuple[bytes, bytes]:
     """Return the maker's and the taker's signature of a statement."""
     return (
-        _signature(statement.inputs, "maker_signature"),
-        _signature(statement.inputs, "taker_signature"),
+        signature_in(statement.inputs, "maker_signature", length=SIGNATURE_BYTES),
+        signature_in(statement.inputs, "taker_signature", length=SIGNATURE_BYTES),
     )
 
 
 def _pay(intent: Intent, book: Book) -> bytes:
-    if intent.inputs:
-        raise Permanent(f"a reward carries no inputs, got {sorted(intent.inputs)}")
+    require_no_inputs(intent)
     return calldata(
         PAY,
         intent.intent_id,
@@ -191,88 +195,30 @@ def _pay(intent: Intent, book: Book) -> bytes:
 
 
 def _buyback(intent: Intent, book: Book) -> bytes:
-    quote = _quote_of(intent)
-    _require_same("taker", account(quote.taker, what="quote.taker"), book.address("treasury"))
-    _require_same("asset", quote.taker_asset, intent.asset)
-    _require_same("amount", quote.taker_amount, intent.amount)
-    min_out, burn = intent.inputs.get("min_out"), intent.inputs.get("burn")
-    if not isinstance(min_out, int) or isinstance(min_out, bool) or min_out <= 0:
-        raise Permanent(f"buyback.min_out must be an integer > 0, got {min_out!r}")
-    if not isinstance(burn, bool):
-        raise Permanent(f"buyback.burn must be true or false, got {burn!r}")
+    purchase = purchase_of(intent)
+    quote = purchase.quote
+    require_same("taker", account(quote.taker, what="quote.taker"), book.address("treasury"))
     return calldata(
         BUYBACK,
         intent.intent_id,
         quote_values(quote, book),
-        _signature(intent.inputs, "maker_signature"),
+        signature_in(intent.inputs, "maker_signature", length=SIGNATURE_BYTES),
         intent.deadline_s,
-        min_out,
-        burn,
+        purchase.min_out,
+        purchase.burn,
     )
 
 
 def _fill(intent: Intent, book: Book) -> bytes:
-    quote, acceptance = _quote_of(intent), acceptance_of(intent.inputs.get("acceptance"))
-    _require_same("maker", quote.maker, intent.scope)
-    _require_same("nonce", quote.nonce, intent.ordinal)
-    _require_same("asset", quote.maker_asset, intent.asset)
-    _require_same("amount", quote.given(acceptance.amount), intent.amount)
-    _require_same("deadline", quote.settle_by_s, intent.deadline_s)
-    _require_same("quote_id", acceptance.quote_id, quote.quote_id)
-    _require_same("recipient", acceptance.recipient, intent.recipient)
+    quote, acceptance = accepted_quote(intent)
     return calldata(
         FILL,
         quote_values(quote, book),
-        _signature(intent.inputs, "maker_signature"),
+        signature_in(intent.inputs, "maker_signature", length=SIGNATURE_BYTES),
         (
             acceptance.quote_id,
             acceptance.amount,
             account(acceptance.recipient, what="acceptance.recipient"),
         ),
-        _signature(intent.inputs, "taker_signature"),
+        signature_in(intent.inputs, "taker_signature", length=SIGNATURE_BYTES),
     )
-
-
-def _require_same(name: str, quoted: object, intended: object) -> None:
-    if quoted != intended:
-        raise Permanent(f"quote and intent differ in {name}: {quoted!r} is not {intended!r}")
-
-
-def _quote_of(intent: Intent) -> FirmQuote:
-    return _quote_in(intent.inputs, intent)
-
-
-def _quote_in(inputs: Mapping[str, Json], intent: Intent) -> FirmQuote:
-    body = inputs.get("quote")
-    if not isinstance(body, dict):
-        raise Permanent(f"a {intent.kind} intent carries its quote, got {body!r}")
-    return FirmQuote.from_json(body)
-
-
-def acceptance_of(body: Json) -> Acceptance:
-    """Read an acceptance from an intent's inputs; `Permanent` names what is wrong."""
-    names = {"quote_id", "amount", "recipient"}
-    if not isinstance(body, dict) or set(body) != names:
-        raise Permanent(f"an acceptance holds {sorted(names)}, got {body!r}")
-    quote_id, amount, recipient = body["quote_id"], body["amount"], body["recipient"]
-    if not isinstance(amount, int) or isinstance(amount, bool) or not isinstance(recipient, str):
-        raise Permanent(f"an acceptance's amount and recipient are unreadable: {body!r}")
-    return Acceptance(
-        quote_id=Hash32(_bytes(quote_id, what="acceptance.quote_id", length=32)),
-        amount=Atoms(amount),
-        recipient=recipient,
-    )
-
-
-def _signature(inputs: Mapping[str, Json], name: str) -> bytes:
-    return _bytes(inputs.get(name), what=name, length=SIGNATURE_BYTES)
-
-
-def _bytes(value: Json, *, what: str, length: int) -> bytes:
-    try:
-        content = bytes.fromhex(value.removeprefix("0x")) if isinstance(value, str) else b""
-    except ValueError:
-        content = b""
-    if len(content) != length:
-        raise Permanent(f"{what} must be {length} bytes in hex, got {value!r}")
-    return content

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
 from typing import assert_never
 
 from solders.instruction import AccountMeta, Instruction
@@ -28,11 +27,15 @@ from dmm.adapters.solana.codec import (
     token_account,
 )
 from dmm.adapters.solana.terms import Terms
-from dmm.rfq.protocol import Acceptance, FirmQuote
+from dmm.rfq.carried import (
+    accepted_quote,
+    purchase_of,
+    require_no_inputs,
+    require_same,
+    signature_in,
+)
 from dmm.settlement.intent import Intent, IntentKind
-from dmm.units.amount import Atoms
 from dmm.units.errors import Permanent, UsageFault
-from dmm.units.ids import Hash32, Json
 
 CONTRACT_OF = {
     IntentKind.REWARD: "treasury",
@@ -137,8 +140,7 @@ def key_is_used(intent: Intent, owner: Pubkey | None, data: bytes, book: Book) -
 
 
 def _pay(intent: Intent, book: Book, payer: Pubkey) -> list[Instruction]:
-    if intent.inputs:
-        raise Permanent(f"a reward carries no inputs, got {sorted(intent.inputs)}")
+    require_no_inputs(intent)
     mint, treasury = book.token(intent.asset), book.key("treasury")
     to = account(intent.recipient, what="the reward's recipient")
     accounts = {
@@ -166,16 +168,9 @@ def _pay(intent: Intent, book: Book, payer: Pubkey) -> list[Instruction]:
 
 
 def _buyback(intent: Intent, book: Book, payer: Pubkey) -> list[Instruction]:
-    quote = quote_of(intent)
-    terms, treasury = terms_of(quote, book), book.key("treasury")
-    _require_same("taker", quote.taker, str(treasury))
-    _require_same("asset", quote.taker_asset, intent.asset)
-    _require_same("amount", quote.taker_amount, intent.amount)
-    min_out, burn = intent.inputs.get("min_out"), intent.inputs.get("burn")
-    if not isinstance(min_out, int) or isinstance(min_out, bool) or min_out <= 0:
-        raise Permanent(f"buyback.min_out must be an integer > 0, got {min_out!r}")
-    if not isinstance(burn, bool):
-        raise Permanent(f"buyback.burn must be true or false, got {burn!r}")
+    purchase, treasury = purchase_of(intent), book.key("treasury")
+    require_same("taker", purchase.quote.taker, str(treasury))
+    terms = terms_of(purchase.quote, book)
     accounts = _exchange(terms, recipient=token_account(treasury, terms.maker_mint)) | {
         "operator": payer,
         "treasury": treasury,
@@ -191,21 +186,15 @@ def _buyback(intent: Intent, book: Book, payer: Pubkey) -> list[Instruction]:
         key=bytes(intent.intent_id),
         terms=terms.numbers(),
         deadline=intent.deadline_s,
-        output_min=min_out,
-        burn=burn,
+        output_min=purchase.min_out,
+        burn=purchase.burn,
     )
-    signature = _signature(intent.inputs, "maker_signature")
+    signature = signature_in(intent.inputs, "maker_signature", length=SIGNATURE_BYTES)
     return [signed.check_of(bytes(terms.signer), signature, terms.digest()), call]
 
 
 def _settle(intent: Intent, book: Book) -> list[Instruction]:
-    quote, acceptance = quote_of(intent), acceptance_of(intent.inputs.get("acceptance"))
-    _require_same("maker", quote.maker, intent.scope)
-    _require_same("nonce", quote.nonce, intent.ordinal)
-    _require_same("asset", quote.maker_asset, intent.asset)
-    _require_same("amount", quote.given(acceptance.amount), intent.amount)
-    _require_same("deadline", quote.settle_by_s, intent.deadline_s)
-    _require_same("recipient", acceptance.recipient, intent.recipient)
+    quote, acceptance = accepted_quote(intent)
     terms, accepted = terms_of(quote, book), accepted_digest(acceptance, quote, book)
     mover, bump = signed.mover_address(book.program)
     accounts = _exchange(terms, recipient=recipient_account(acceptance, terms)) | {
@@ -220,8 +209,8 @@ def _settle(intent: Intent, book: Book) -> list[Instruction]:
         amount=acceptance.amount,
         mover_bump=bump,
     )
-    by_taker = _signature(intent.inputs, "taker_signature")
-    by_maker = _signature(intent.inputs, "maker_signature")
+    by_taker = signature_in(intent.inputs, "taker_signature", length=SIGNATURE_BYTES)
+    by_maker = signature_in(intent.inputs, "maker_signature", length=SIGNATURE_BYTES)
     return [
         signed.check_of(bytes(terms.taker), by_taker, accepted),
         signed.check_of(bytes(terms.signer), by_maker, terms.digest()),
@@ -245,45 +234,3 @@ def _exchange(terms: Terms, *, recipient: Pubkey) -> dict[str, Pubkey]:
         "maker_token_program": TOKEN,
         "instructions": INSTRUCTIONS,
     }
-
-
-def _require_same(name: str, quoted: object, intended: object) -> None:
-    if quoted != intended:
-        raise Permanent(f"quote and intent differ in {name}: {quoted!r} is not {intended!r}")
-
-
-def quote_of(intent: Intent) -> FirmQuote:
-    """Return the quote an intent carries; `Permanent` when it carries none."""
-    body = intent.inputs.get("quote")
-    if not isinstance(body, dict):
-        raise Permanent(f"a {intent.kind} intent carries its quote, got {body!r}")
-    return FirmQuote.from_json(body)
-
-
-def acceptance_of(body: Json) -> Acceptance:
-    """Read an acceptance from an intent's inputs; `Permanent` names what is wrong."""
-    names = {"quote_id", "amount", "recipient"}
-    if not isinstance(body, dict) or set(body) != names:
-        raise Permanent(f"an acceptance holds {sorted(names)}, got {body!r}")
-    quote_id, amount, recipient = body["quote_id"], body["amount"], body["recipient"]
-    if not isinstance(amount, int) or isinstance(amount, bool) or not isinstance(recipient, str):
-        raise Permanent(f"an acceptance's amount and recipient are unreadable: {body!r}")
-    return Acceptance(
-        quote_id=Hash32(_bytes(quote_id, what="acceptance.quote_id", length=32)),
-        amount=Atoms(amount),
-        recipient=recipient,
-    )
-
-
-def _signature(inputs: Mapping[str, Json], name: str) -> bytes:
-    return _bytes(inputs.get(name), what=name, length=SIGNATURE_BYTES)
-
-
-def _bytes(value: Json, *, what: str, length: int) -> bytes:
-    try:
-        content = bytes.fromhex(value.removeprefix("0x")) if isinstance(value, str) else b""
-    except ValueError:
-        content = b""
-    if len(content) != length:
-        raise Permanent(f"{what} must be {length} bytes in hex, got {value!r}")
-    return content

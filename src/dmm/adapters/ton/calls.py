@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytoniq_core import Cell
@@ -19,11 +19,15 @@ from dmm.adapters.ton.codec import (
 )
 from dmm.adapters.ton.wallet import envelope
 from dmm.ports import Answer
-from dmm.rfq.protocol import Acceptance, FirmQuote
+from dmm.rfq.carried import (
+    accepted_quote,
+    purchase_of,
+    require_no_inputs,
+    require_same,
+    signature_in,
+)
 from dmm.settlement.intent import Intent, IntentKind
-from dmm.units.amount import Atoms
 from dmm.units.errors import Permanent
-from dmm.units.ids import Hash32, Json
 
 CONTRACT_OF = {
     IntentKind.REWARD: "treasury",
@@ -88,21 +92,11 @@ def relay_of(intent: Intent, book: Book) -> tuple[str, bytes]:
     _require_contract(intent)
     if intent.kind is not IntentKind.QUOTE:
         raise Permanent(f"a {intent.kind} intent is no quote")
-    quote, acceptance = _quote_of(intent), acceptance_of(intent.inputs.get("acceptance"))
-    for name, quoted, intended in (
-        ("contract", quote.contract, book.address("settlement")),
-        ("maker", quote.maker, intent.scope),
-        ("nonce", quote.nonce, intent.ordinal),
-        ("asset", quote.maker_asset, intent.asset),
-        ("amount", quote.given(acceptance.amount), intent.amount),
-        ("deadline", quote.settle_by_s, intent.deadline_s),
-        ("quote_id", acceptance.quote_id, quote.quote_id),
-        ("recipient", acceptance.recipient, intent.recipient),
-    ):
-        _require_same(name, quoted, intended)
-    maker_signature = _hex(intent.inputs.get("maker_signature"), what="maker_signature")
-    signed = Signed.parse(_hex(intent.inputs.get("taker_signature"), what="taker_signature"))
-    _require_same("maker_signature", signed.maker_signature, maker_signature)
+    quote, acceptance = accepted_quote(intent)
+    require_same("contract", quote.contract, book.address("settlement"))
+    maker_signature = signature_in(intent.inputs, "maker_signature")
+    signed = Signed.parse(signature_in(intent.inputs, "taker_signature"))
+    require_same("maker_signature", signed.maker_signature, maker_signature)
     order = taker_order(
         acceptance,
         quote,
@@ -146,8 +140,7 @@ def _require_contract(intent: Intent) -> None:
 
 
 def _pay(intent: Intent, book: Book) -> Cell:
-    if intent.inputs:
-        raise Permanent(f"a reward carries no inputs, got {sorted(intent.inputs)}")
+    require_no_inputs(intent)
     return pay(
         key=int.from_bytes(intent.intent_id, "big"),
         deadline_s=_deadline(intent),
@@ -158,15 +151,9 @@ def _pay(intent: Intent, book: Book) -> Cell:
 
 
 def _buyback(intent: Intent, book: Book) -> Cell:
-    quote, treasury = _quote_of(intent), book.account("treasury")
-    _require_same("taker", quote.taker, book.address("treasury"))
-    _require_same("asset", quote.taker_asset, intent.asset)
-    _require_same("amount", quote.taker_amount, intent.amount)
-    min_out, burn = intent.inputs.get("min_out"), intent.inputs.get("burn")
-    if not isinstance(min_out, int) or isinstance(min_out, bool):
-        raise Permanent(f"buyback.min_out must be an integer > 0, got {min_out!r}")
-    if not isinstance(burn, bool):
-        raise Permanent(f"buyback.burn must be true or false, got {burn!r}")
+    purchase, treasury = purchase_of(intent), book.account("treasury")
+    quote = purchase.quote
+    require_same("taker", quote.taker, book.address("treasury"))
     return buyback(
         key=int.from_bytes(intent.intent_id, "big"),
         deadline_s=_deadline(intent),
@@ -174,10 +161,10 @@ def _buyback(intent: Intent, book: Book) -> Cell:
         amount=quote.taker_amount,
         pay_asset=book.wallet_of(treasury, quote.taker_asset),
         buy_asset=book.wallet_of(treasury, quote.maker_asset),
-        min_output=coins(min_out, what="buyback.min_out"),
-        burn=burn,
+        min_output=coins(purchase.min_out, what="buyback.min_out"),
+        burn=purchase.burn,
         quote=vault_quote(quote, book).cell(),
-        signature=_signature(intent.inputs, "maker_signature"),
+        signature=signature_in(intent.inputs, "maker_signature", length=SIGNATURE_BYTES),
     )
 
 
@@ -185,47 +172,3 @@ def _deadline(intent: Intent) -> int:
     if not 0 < intent.deadline_s < 2**32:
         raise Permanent(f"deadline_s {intent.deadline_s} does not fit 32 bits")
     return intent.deadline_s
-
-
-def _require_same(name: str, quoted: object, intended: object) -> None:
-    if quoted != intended:
-        raise Permanent(f"quote and intent differ in {name}: {quoted!r} is not {intended!r}")
-
-
-def _quote_of(intent: Intent) -> FirmQuote:
-    body = intent.inputs.get("quote")
-    if not isinstance(body, dict):
-        raise Permanent(f"a {intent.kind} intent carries its quote, got {body!r}")
-    return FirmQuote.from_json(body)
-
-
-def acceptance_of(body: Json) -> Acceptance:
-    """Read an acceptance from an intent's inputs; `Permanent` names what is wrong."""
-    names = {"quote_id", "amount", "recipient"}
-    if not isinstance(body, dict) or set(body) != names:
-        raise Permanent(f"an acceptance holds {sorted(names)}, got {body!r}")
-    quote_id, amount, recipient = body["quote_id"], body["amount"], body["recipient"]
-    if not isinstance(amount, int) or isinstance(amount, bool) or not isinstance(recipient, str):
-        raise Permanent(f"an acceptance's amount and recipient are unreadable: {body!r}")
-    content = _hex(quote_id, what="acceptance.quote_id")
-    if len(content) != 32:
-        raise Permanent(f"acceptance.quote_id must be 32 bytes, got {len(content)}")
-    return Acceptance(quote_id=Hash32(content), amount=Atoms(amount), recipient=recipient)
-
-
-def _signature(inputs: Mapping[str, Json], name: str) -> bytes:
-    content = _hex(inputs.get(name), what=name)
-    if len(content) != SIGNATURE_BYTES:
-        raise Permanent(f"{name} must be {SIGNATURE_BYTES} bytes, got {len(content)}")
-    return content
-
-
-def _hex(value: Json, *, what: str) -> bytes:
-    try:
-        return bytes.fromhex(value.removeprefix("0x")) if isinstance(value, str) else _none(what)
-    except ValueError:
-        return _none(what)
-
-
-def _none(what: str) -> bytes:
-    raise Permanent(f"{what} must be hex")

@@ -92,11 +92,11 @@ def test_an_intent_that_cannot_be_called_is_refused_by_name(intent: Intent, word
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"min_out": 0}, "min_out must be in"),
+        ({"min_out": 0}, "min_out must be an integer > 0, got 0"),
         ({"min_out": True}, "min_out must be an integer"),
         ({"burn": 1}, "burn must be true or false"),
-        ({"maker_signature": "0xab"}, "maker_signature must be 64 bytes, got 1"),
-        ({"maker_signature": 5}, "maker_signature must be hex"),
+        ({"maker_signature": "0xab"}, "maker_signature must be 64 bytes in hex, got .0xab."),
+        ({"maker_signature": 5}, "maker_signature must be 64 bytes in hex, got 5"),
     ],
 )
 def test_a_buyback_with_wrong_inputs_is_refused(change: dict[str, Any], words: str) -> None:
