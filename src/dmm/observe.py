@@ -156,6 +156,11 @@ def quoted(*, run_id: str, seq: int, epoch: int) -> None:
     _log.debug("quoted", run=run_id, seq=seq, epoch=epoch)
 
 
+def epoch_closed(*, run_id: str, epoch: int, head: str) -> None:
+    """Note the head of a run's decisions: a log kept elsewhere is what a replay can be held to."""
+    _log.info("epoch_closed", run=run_id, epoch=epoch, head=head)
+
+
 def filled(*, fill_id: str, side: str, symbol: str, inventory_lots: int) -> None:
     """Note a fill of ours, on its way to the ledger."""
     _labelled(_FILLS, side).inc()

@@ -16,8 +16,10 @@ from dmm.sandbox.journal import journal_url
 from dmm.sandbox.state import StateFolder
 from dmm.settings import settings
 from dmm.units.errors import UsageFault
+from dmm.units.ids import Hash32
 
 if TYPE_CHECKING:
+    from dmm.adapters.postgres.store import PostgresStore
     from dmm.ports import Store
     from dmm.usecases.replay_journal import JournalReplay
 
@@ -25,12 +27,14 @@ LATEST = "latest"
 PREFIX_MIN = 6
 """Fewest characters by which a run may be named."""
 
+HEAD_BYTES = 32
+
 RUNS_MAX = 100
 """Runs listed, the latest first."""
 
 
 @contextmanager
-def journal_of(state: Path | None) -> Iterator[Store]:
+def journal_of(state: Path | None) -> Iterator[PostgresStore]:
     """Open the journal of a state folder, or the one the environment names."""
     from dmm.adapters.postgres.store import PostgresStore
 
@@ -74,12 +78,23 @@ def run_list(*, state: Path | None, as_json: bool) -> None:
         typer.echo(f"{row['run_id']}  {row['kind']:<5} {row['symbol']:<14} {ended}")
 
 
-def run_replay(run_id: str, *, state: Path | None, as_json: bool) -> int:
+def _head(text: str) -> Hash32:
+    try:
+        noted = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        noted = b""
+    if len(noted) != HEAD_BYTES:
+        raise UsageFault(f"--head must be {HEAD_BYTES} bytes in hex, got {text!r}")
+    return Hash32(noted)
+
+
+def run_replay(run_id: str, *, head: str | None, state: Path | None, as_json: bool) -> int:
     """Replay a run's journal and return the exit code: 1 for any mismatch."""
     from dmm.usecases.replay_journal import replay_journal
 
+    noted = None if head is None else _head(head)
     with journal_of(state) as store:
-        found = replay_journal(store=store, run_id=resolve(store, run_id))
+        found = replay_journal(store=store, run_id=resolve(store, run_id), noted=noted)
     if as_json:
         typer.echo(json.dumps(to_json(found)))
     else:

@@ -37,6 +37,11 @@ class QuoteJournal:
         self._records: list[DecisionRecord] = []
         self._fills: list[Fill] = []
 
+    @property
+    def head(self) -> Hash32:
+        """Return the link of the last decision, zeros before the first."""
+        return self._head
+
     def add_decision(self, decision: Decision) -> None:
         """Link a decision."""
         body = decision.canonical_bytes

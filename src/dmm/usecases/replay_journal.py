@@ -59,7 +59,9 @@ class JournalReplay:
         return not self.mismatched
 
 
-def replay_journal(*, store: ReplayStore, run_id: str) -> JournalReplay:
+def replay_journal(
+    *, store: ReplayStore, run_id: str, noted: Hash32 | None = None
+) -> JournalReplay:
     """Decide again from every journalled decision's inputs and compare the bytes.
 
     The policy of an epoch is the one fixed in the journal when the epoch began, the instrument is
@@ -69,6 +71,8 @@ def replay_journal(*, store: ReplayStore, run_id: str) -> JournalReplay:
     Parameters
     ----------
     run_id : whole
+    noted : the head of the chain as somebody noted it elsewhere, then or since; whoever may rewrite
+        the journal can make a chain of other decisions, but none that passes through this link
 
     Raises
     ------
@@ -78,7 +82,7 @@ def replay_journal(*, store: ReplayStore, run_id: str) -> JournalReplay:
         If run or epoch inputs cannot be read.
     """
     instrument = Instrument.from_json(cast("dict[str, Json]", store.run(run_id).spec["instrument"]))
-    replay = _Replay(instrument=instrument)
+    replay = _Replay(instrument=instrument, noted=noted)
     for epoch, policy in _policies(store, run_id):
         before = replay.decisions
         for record in store.decisions(run_id, epoch):
@@ -89,6 +93,8 @@ def replay_journal(*, store: ReplayStore, run_id: str) -> JournalReplay:
         if summary is not None and summary.decisions != found:
             counted = summary.decisions
             replay.note(f"epoch {epoch} closed with {counted} decisions, the journal holds {found}")
+    if noted is not None and not replay.passed_noted:
+        replay.note(f"the chain does not pass through the head noted, {noted.hex()}")
     if not replay.decisions:
         raise UsageFault(f"run {run_id} holds no decision: nothing to replay")
     return JournalReplay(
@@ -113,8 +119,10 @@ def _policies(store: ReplayStore, run_id: str) -> Iterator[tuple[int, Policy]]:
 class _Replay:
     """The state of a replay: the chain so far and what was found."""
 
-    def __init__(self, *, instrument: Instrument) -> None:
+    def __init__(self, *, instrument: Instrument, noted: Hash32 | None) -> None:
         self._instrument = instrument
+        self._noted = noted
+        self.passed_noted = False
         self.link: Hash32 = ZERO_HASH
         self.epochs = self.decisions = self.quotes = self.mismatched = 0
         self.mismatches: list[Mismatch] = []
@@ -129,6 +137,7 @@ class _Replay:
         if hash_link(record.previous_hash, record.body) != record.link_hash:
             self.note("its bytes are not those that its link was made of")
         self.link = record.link_hash
+        self.passed_noted = self.passed_noted or record.link_hash == self._noted
         if record.decided_at_ns < self._decided_at_ns:
             self.note("it was decided before the decision before it")
         self._decided_at_ns = record.decided_at_ns

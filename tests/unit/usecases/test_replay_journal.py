@@ -168,6 +168,23 @@ def test_a_decision_moved_in_time_is_found_although_row_and_bytes_agree(
     ]
 
 
+def test_a_last_decision_rewritten_without_a_trace_is_found_by_a_head_that_was_noted(
+    store: TamperedJournal,
+) -> None:
+    before = replay_journal(store=store, run_id="run").head
+    middle = recorded(store)[25].link_hash
+    last = recorded(store)[-1]
+    size = json.loads(last.body)["best_bid_size"]
+    store.tamper(last.seq, body=changed(last, best_bid_size=size + 1))
+    store.link_again()
+    assert replay_journal(store=store, run_id="run").is_sound
+    assert replay_journal(store=store, run_id="run", noted=middle).is_sound
+    found = replay_journal(store=store, run_id="run", noted=before)
+    assert [one.what for one in found.mismatches] == [
+        f"the chain does not pass through the head noted, {before.hex()}"
+    ]
+
+
 def test_a_journal_cut_at_its_end_is_short_of_what_its_epoch_counted(
     store: TamperedJournal,
 ) -> None:

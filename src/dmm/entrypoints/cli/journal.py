@@ -24,13 +24,17 @@ def replay_journal(
     run_id: Annotated[
         str, typer.Argument(metavar="ID", help="A run, the beginning of its id, or `latest`.")
     ],
+    head: Annotated[
+        str | None,
+        typer.Option(metavar="HEX", help="A head of the chain noted before, as the log tells it."),
+    ] = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
     """Decide again from every journalled decision's inputs and compare the bytes."""
     from dmm.entrypoints.journal import run_replay
 
-    raise typer.Exit(run_replay(run_id, state=state, as_json=as_json))
+    raise typer.Exit(run_replay(run_id, head=head, state=state, as_json=as_json))
 
 
 @shadows.callback()
