@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from dmm.adapters.journal.process import journal_process
 from dmm.adapters.postgres.migrate import migrate
 from dmm.adapters.postgres.store import PostgresStore
 from dmm.adapters.venues.paper import PaperVenue
-from dmm.market.tape import DepthUpdate
+from dmm.market.tape import DepthUpdate, FeedEvent
 from dmm.ports import Feed, Run
 from dmm.sandbox.demo_program import demo_policy
 from dmm.sandbox.market import SimulatedMarket
@@ -115,46 +116,78 @@ def _told(url: str) -> Iterator[None]:
 def _play(
     feed: Feed, worker: QuotingWorker, journal: JournalLink, store: PostgresStore, run: Run
 ) -> dict[str, object]:
-    ticks: list[int] = []
-    deciding: list[int] = []
-    filling: list[int] = []
-    epoch, boundary_ns, first_ns, last_ns = -1, 0, 0, 0
-    resident: list[tuple[int, float]] = []
-    events = feed.events()
+    """Play the feed once to warm up and once more, as the time after it, to measure.
+
+    Caches, histories and the interpreter's arenas reach their size in the first hour; whether
+    memory grows shows only after it.
+    """
+    kept = _Kept()
+    epoch, boundary_ns, shift_ns, last_ns = -1, 0, 0, 0
     gc.collect()
     gc.freeze()
-    while True:
-        began = time.perf_counter_ns()
-        event = next(events, None)
-        if event is None:
-            break
-        at_ns = event.received_at_ns
-        if at_ns >= boundary_ns:
-            epoch, boundary_ns = _next_epoch(worker, store, run, epoch, at_ns)
-            first_ns = first_ns or at_ns
-            resident.append((at_ns, _resident_mb()))
+    for is_warm in (False, True):
+        events = feed.events()
+        shift_ns = last_ns and last_ns + NS_PER_S - next(feed.events()).received_at_ns
+        while True:
             began = time.perf_counter_ns()
-        decisions, fills = worker.decisions, worker.fills
-        worker.on_event(event)
-        took = time.perf_counter_ns() - began
-        _drain(journal)
-        ticks.append(took)
-        if worker.decisions > decisions:
-            deciding.append(took)
-            if worker.fills > fills:
-                filling.append(took)
-        last_ns = at_ns
+            event = next(events, None)
+            decoding = time.perf_counter_ns() - began
+            if event is None:
+                break
+            event = _later(event, shift_ns)
+            last_ns = event.received_at_ns
+            if last_ns >= boundary_ns:
+                epoch, boundary_ns = _next_epoch(worker, store, run, epoch, last_ns)
+                kept.resident.append((last_ns, _resident_mb()))
+            decisions, fills = worker.decisions, worker.fills
+            began = time.perf_counter_ns()
+            worker.on_event(event)
+            took = decoding + time.perf_counter_ns() - began
+            _drain(journal)
+            if is_warm:
+                kept.take(took, worker.decisions > decisions, worker.fills > fills)
+        if not is_warm:
+            kept.resident.clear()
     gc.unfreeze()
-    return {
-        "tape": feed.instrument.symbol,
-        "ticks": len(ticks),
-        "decisions": len(deciding),
-        "tick_to_quote_us": _percentiles(ticks),
-        "decision_us": _percentiles(deciding),
-        "fill_to_quote_us": _percentiles(filling),
-        "hours": round((last_ns - first_ns) / NS_PER_S / HOUR_S, 3),
-        "rss_mb_per_h": _growth(resident),
-    }
+    return {"tape": feed.instrument.symbol, **kept.figures()}
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What the measured hour took, ns a tick, and held, (time in ns, MB)."""
+
+    ticks: list[int] = field(default_factory=list)
+    deciding: list[int] = field(default_factory=list)
+    filling: list[int] = field(default_factory=list)
+    resident: list[tuple[int, float]] = field(default_factory=list)
+
+    def take(self, took: int, has_decided: bool, has_filled: bool) -> None:  # noqa: FBT001
+        self.ticks.append(took)
+        if has_decided:
+            self.deciding.append(took)
+            if has_filled:
+                self.filling.append(took)
+
+    def figures(self) -> dict[str, object]:
+        first_ns, last_ns = self.resident[0][0], self.resident[-1][0]
+        return {
+            "ticks": len(self.ticks),
+            "decisions": len(self.deciding),
+            "tick_to_quote_us": _percentiles(self.ticks),
+            "decision_us": _percentiles(self.deciding),
+            "fill_to_quote_us": _percentiles(self.filling),
+            "hours": round((last_ns - first_ns) / NS_PER_S / HOUR_S, 3),
+            "rss_mb_per_h": _growth(self.resident),
+        }
+
+
+def _later(event: FeedEvent, shift_ns: int) -> FeedEvent:
+    """Return an event as of a later time."""
+    return replace(
+        event,
+        received_at_ns=Nanos(event.received_at_ns + shift_ns),
+        exchange_at_ns=Nanos(event.exchange_at_ns + shift_ns),
+    )
 
 
 def _drain(journal: JournalLink) -> None:
@@ -186,15 +219,11 @@ def _percentiles(samples: Sequence[int]) -> dict[str, float]:
 
 
 def _growth(resident: Sequence[tuple[int, float]]) -> float:
-    """Return the slope of resident memory over event time, MB an hour, once warm.
-
-    The first third is left out: caches fill and the interpreter's arenas grow to their size.
-    """
-    warm = resident[len(resident) // 3 :]
-    if len(warm) < 3:
+    """Return the slope of resident memory over event time, MB an hour."""
+    if len(resident) < 3:
         return 0.0
-    hours = (np.array([at_ns for at_ns, _ in warm]) - warm[0][0]) / NS_PER_S / HOUR_S
-    return round(float(np.polyfit(hours, [mb for _, mb in warm], 1)[0]), 2)
+    hours = (np.array([at_ns for at_ns, _ in resident]) - resident[0][0]) / NS_PER_S / HOUR_S
+    return round(float(np.polyfit(hours, [mb for _, mb in resident], 1)[0]), 2)
 
 
 def _resident_mb() -> float:
