@@ -1,11 +1,12 @@
-// Proves an audit export against an EVM or a Solana chain, sharing no code with the desk that wrote it.
-//   node verify.mjs EXPORT RPC_URL [AUDITOR]      exit code 0: all holds; 1: it does not; 2: the call is wrong
-// AUDITOR is the auditor's ed25519 public key in hex: the export must then be signed by it. What is paid is read from the node, what is not must
-// have its replay key unset, every transfer of a vault must be explained, once; hashes, ledger and balances are computed anew. See docs/audit.md.
+// Proves an audit export against the chain it is of, EVM, Solana or TON, sharing no code with the desk that wrote it. See docs/audit.md.
+//   node verify.mjs EXPORT NODE [AUDITOR]      exit code 0: all holds; 1: it does not; 2: the call is wrong
+// NODE is an RPC URL, on TON a file like global.config.json. AUDITOR is the auditor's ed25519 public key in hex: the export must then be signed by
+// it. What is paid is read from the node, what is not must have its replay key unset, every transfer of a vault must be explained, once.
 import { createHash, createPublicKey, verify as isSigned } from "node:crypto";
 import { readFileSync } from "node:fs";
 import * as ethers from "ethers";
-const [FORMAT, SIGNED, LOG_BLOCKS, PAGE] = ["dmm/audit-export/1", Buffer.from("dmm/audit-export/1\n"), 2000, 1000];
+import { Ton } from "./ton.mjs";
+const [FORMAT, SIGNED, LOG_BLOCKS, PAGE] = ["dmm/audit-export/1", Buffer.from("dmm/audit-export/1\n"), 2000, 1000], NODE_MIN = 22;
 const LINE_TYPES = ["header", "intent", "quote", "finding", "posting", "balance", "end"];
 const [NEVER_PAID, CARRIERS, MAY_OVERDRAW] = [["FAILED", "CANCELLED"], ["net", "statement"], ["outside", "position", "cash", "fees"]];
 const QUOTE_FIELDS = ["chain", "contract", "maker", "signer", "taker", "maker_asset", "taker_asset", "maker_amount", "taker_amount",
@@ -38,12 +39,12 @@ const quoteId = (q) => `0x${contentId("dmm/quote/v1", ...QUOTE_FIELDS.filter((na
 const isSignedBy = (publicKey, message, signature) => isSigned(null, message, createPublicKey({
   key: Buffer.concat([bytes("302a300506032b6570032100"), publicKey]), format: "der", type: "spki" }), bytes(signature));
 function readExport(path, auditor) {
-  const raw = readFileSync(path, "utf8").split("\n");
-  const rest = raw.pop(), lines = raw.map(parse), of = (name) => lines.filter(({ type }) => type === name);
+  const raw = readFileSync(path, "utf8").split("\n"), cut = raw.pop(), lines = raw.map(parse);
+  const of = (name) => lines.filter(({ type }) => type === name);
   const [header, end, ranks] = [lines[0] ?? {}, lines.at(-1) ?? {}, lines.map(({ type }) => LINE_TYPES.indexOf(type))];
   if (header.format !== FORMAT) throw new Error(`${path} is no ${FORMAT}`);
   checkAll(`${path}: an end cut off, a line not canonical or out of order, a wrong count or digest, or not signed by the auditor`, {
-    "file.cut": rest === "", "file.canonical": lines.every((each, index) => canonical(each) === raw[index]),
+    "file.cut": cut === "", "file.canonical": lines.every((each, index) => canonical(each) === raw[index]),
     "file.order": ranks.every((rank, index) => rank >= 0 && !(rank < ranks[index - 1])),
     "file.count": of("header").length === 1 && of("end").length === 1 && end.lines === BigInt(lines.length - 1),
     "file.digest": end.sha256 === sha256(...raw.slice(0, -1).map((line) => `${line}\n`)).toString("hex"),
@@ -62,6 +63,7 @@ class Node {
       new Map(Object.entries(names).map(([name, at]) => [plain(at), name])));
   }
   send(method, ...params) { return this.provider.send(method, params); }
+  hasSigned(q, who, by, ...a) { return same(q.contract, this.header.contracts.settlement) && this.isSigned(this.digest(q, ...a), by, q[who]); }
   move(net, owner, token, change) {
     const [vault, asset] = [this.vaults.get(plain(owner)), this.tokens.get(plain(token))];
     if (vault !== undefined && asset !== undefined) add(net, `${vault}/${asset}`, change);
@@ -89,9 +91,7 @@ class Evm extends Node {
     return { chainId: BigInt(await this.send("eth_chainId")), final: (await this.provider.getBlock("finalized")).number };
   }
   block(height) { return this.provider.getBlock(Number(height)); }
-  view(at, name, ...values) {
-    return new ethers.Contract(this.header.contracts[at] ?? at, ABI, this.provider)[name](...values, { blockTag: this.latest });
-  }
+  view(at, name, ...of) { return new ethers.Contract(this.header.contracts[at] ?? at, ABI, this.provider)[name](...of, { blockTag: this.latest }); }
   sequence() { return this.view("governor", "sequence"); }
   async keyIsUsed(id) { return Boolean(await this.view("treasury", "settled", `0x${id}`)); }
   async used(maker, nonce) {
@@ -243,9 +243,9 @@ class Solana extends Node {
   }
   isSigned(digest, signature, who) { return isSignedBy(from58(who), digest, signature); }
 }
-/** Return what tells whether an event settles a quote, by the part that was taken. */
-const settles = (q, taken) => ({ contract, name, args }) => contract === "settlement" && same(args.maker, q.maker) && (name === "Filled"
-  ? args.quoteId === quoteId(q) && args.nonce === q.nonce && args.amount === taken
+/** Return what tells whether an event settles a quote, by the part that was taken and, where the event tells it, to whom it went. */
+const settles = (q, taken, to) => ({ contract, name, args }) => contract === "settlement" && same(args.maker, q.maker) && (name === "Filled"
+  ? args.quoteId === quoteId(q) && args.nonce === q.nonce && args.amount === taken && same(args.recipient ?? to, to ?? args.recipient)
   : name === "StatementSettled" && args.words.some(({ word, mask }) => word === q.nonce >> 8n && (mask >> (q.nonce & 255n)) & 1n));
 /** Return what an intent moves, and how its events must read. A carrier moves nothing itself: its members are intents of their own. */
 function expected(node, { kind, inputs, vault, asset, amount, deadline_s, recipient, intent_id: id, ...intent }) {
@@ -258,16 +258,16 @@ function expected(node, { kind, inputs, vault, asset, amount, deadline_s, recipi
   if (kind === "reward") return { effect, matches: [(event) => isOf(event, "Paid") && same(event.args.token, token) &&
     same(event.args.to, recipient) && event.args.amount === amount] };
   for (const [who, signature, ...accepted] of [["signer", byMaker], ...(a ? [["taker", byTaker, a]] : [])])
-    if (!holds(() => same(q.contract, node.header.contracts.settlement) && node.isSigned(node.digest(q, ...accepted), signature, q[who])))
+    if (!holds(() => node.hasSigned(q, who, signature, ...accepted)))
       fail(`quote.${who === "taker" ? who : "maker"}_signature`, `intent ${id}: its quote is not signed by ${q[who]}`);
   const [isPurchase, taken] = [kind === "buyback", a?.amount ?? intent.taken];
   const isSame = isPurchase ? same(q.taker, node.header.contracts.treasury) && q.taker_amount === amount && q.taker_asset === asset
     : same(q.maker, intent.scope) && q.nonce === intent.ordinal && q.maker_asset === asset && taken <= q.taker_amount &&
-      taken >= (q.min_fill ?? q.taker_amount) && (q.maker_amount * taken) / q.taker_amount === amount;
+      (!a || same(recipient, a.recipient)) && taken >= (q.min_fill ?? q.taker_amount) && (q.maker_amount * taken) / q.taker_amount === amount;
   if (!isSame) fail("intent.terms", `intent ${id}: its quote has other terms`);
   return isPurchase ? { effect, matches: [(event) => isOf(event, "BoughtBack") && event.args.quoteId === quoteId(q) && event.args.burnt === burn &&
     same(event.args.paidToken, token) && event.args.paidAmount === amount && event.args.boughtAmount >= least] }
-    : { effect: add(effect, `${vault}/${q.taker_asset}`, taken), matches: [settles(q, taken)] };
+    : { effect: add(effect, `${vault}/${q.taker_asset}`, taken), matches: [settles(q, taken, a?.recipient)] };
 }
 async function keyIsUsed(node, { kind, intent_id, inputs }) {
   if (!["quote", ...CARRIERS].includes(kind)) return node.keyIsUsed(intent_id);
@@ -278,9 +278,10 @@ async function keyIsUsed(node, { kind, intent_id, inputs }) {
 const quoteAct = ({ quote: q, maker_signature, ...line }) => ({ ...line, kind: "quote", chain: q.chain, contract: "settlement", scope: q.maker,
   ordinal: q.nonce, amount: (q.maker_amount * line.taken) / q.taker_amount, asset: q.maker_asset, inputs: { quote: q, maker_signature } });
 async function checkPaid(node, act, want) {
-  const [tx, { tx_id: id, height }] = [await node.tx(act.paid.tx_id), act.paid];
+  const { tx_id: id, height } = act.paid, tx = await node.tx(id, act.paid), attempts = act.attempts ?? [];
   if (!tx) return fail("tx.missing", `intent ${act.intent_id}: the chain has no transaction ${id}`);
-  const attempt = act.attempts?.find((each) => same(each.tx_id, id)) ?? { signer: tx.sender, isOthers: true };
+  const [by, isOthers] = [tx.operator, { signer: tx.sender, isOthers: true }]; // where contracts pay in messages of their own, by whose order
+  const attempt = (by ? attempts.find(({ signer }) => same(signer, by)) ?? attempts[0] : attempts.find((each) => same(each.tx_id, id))) ?? isOthers;
   checkAll(`intent ${act.intent_id}, ${act.state}: transaction ${id} by ${tx.sender} in block ${tx.height} does not prove it`, {
     "tx.reverted": tx.hasSucceeded, "tx.height": tx.height === height && height <= node.header.height, "tx.block": await tx.isInBlock(),
     "tx.signature": tx.isSigned, "tx.sender": same(tx.sender, attempt.signer), "tx.nonce": (tx.nonce ?? attempt.slot) === (attempt.slot ?? tx.nonce),
@@ -295,7 +296,7 @@ async function checkUnpaid(node, { intent_id: id, state, ...intent }, later, wan
   checkAll(`intent ${id} is ${state} without a payment, its replay key ${isUsed ? "used" : "unset"}`, {
     "intent.unproven": state !== "FINAL" || intent.closed_height > node.header.height || isTold, "intent.hidden": !isUsed || isLate,
     "intent.dead_paid": !isUsed || want.isCarrier || !NEVER_PAID.includes(state),
-    "intent.death": block === false || block?.timestamp > intent.deadline_s,
+    "intent.death": block === false || (node.ended?.({ intent_id: id, ...intent }) ?? block?.timestamp > intent.deadline_s),
   });
 }
 // -- the whole --------------------------------------------------------------------------------------------------------------------
@@ -366,12 +367,10 @@ async function verify(path, url, auditor) {
   for (const act of all)
     checkAll(`intent ${act.intent_id} is listed twice, or its identity or content gives another hash`, { "intent.id": intentId(act) === act.intent_id,
       "intent.twice": ids.size < ids.add(act.intent_id).size, "intent.content": act.type === "quote" || contentHash(act) === act.content_hash });
-  const Chain = { evm: Evm, solana: Solana }[header.chain];
-  if (!Chain) fail("chain.unread", `no node of ${header.chain} can be read here: of the chain nothing is proven`);
-  if (!Chain) return `${all.length} intents by the file alone`;
-  const node = new Chain(url, header);
+  const Chain = { evm: Evm, solana: Solana, ton: Ton }[header.chain], node = Chain && new Chain(url, header, { fail, quoteId });
+  if (!node) throw new Error(`${header.chain} is no chain that is read here`);
   try {
-    const { chainId, final } = await node.open();
+    const { chainId, final } = await node.open(all);
     if (chainId !== header.chain_id) throw new Error("the node is on another chain");
     const isSame = (await node.block(header.height))?.hash === header.block_hash;
     checkAll(`block ${header.height} is not final or another at this node`, { "chain.finality": final >= header.height, "chain.block": isSame });
@@ -392,9 +391,10 @@ async function verify(path, url, auditor) {
     return `${all.filter((act) => act.paid).length} of ${all.length} intents paid, ${txs.length} transactions up to block ${header.height}`;
   } finally { node.provider.destroy(); }
 }
-const [path, url, auditor = ""] = process.argv.slice(2), isUsage = path && url && /^([0-9a-f]{64})?$/.test(auditor);
-if (!isUsage) process.exit(console.error("usage: node verify.mjs EXPORT RPC_URL [AUDITOR]") ?? 2);
-const found = (await verify(path, url, auditor).catch((error) => fail("verify", error.shortMessage ?? error.message))) ?? "nothing";
+const [path, url, auditor = ""] = process.argv.slice(2), version = process.versions.node, stop = (text) => process.exit(console.error(text) ?? 2);
+if (parseInt(version, 10) < NODE_MIN) stop(`this is Node ${version}, which would round amounts: the verifier needs Node ${NODE_MIN} or newer`);
+if (!path || !url || !/^([0-9a-f]{64})?$/.test(auditor)) stop("usage: node verify.mjs EXPORT NODE [AUDITOR]");
+const found = (await verify(path, url, auditor).catch((error) => fail(error.fault ?? "verify", error.shortMessage ?? error.message))) ?? "nothing";
 for (const { name, text } of faults) console.log(`FAULT ${name}: ${text}`);
 console.log(`${faults.length ? "NOT PROVEN" : "PROVEN"}: ${found}, ${faults.length} faults`);
 process.exitCode = Number(faults.length > 0);

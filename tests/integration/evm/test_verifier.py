@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from copy import deepcopy
@@ -55,6 +56,7 @@ from dmm.usecases.quarantine import IntentRelease, Verdict, reverse_payment
 
 ROOT = Path(__file__).resolve().parents[3]
 BUILD = ROOT / "contracts" / "evm" / "build"
+LINES_MAX = 400
 RUN = "verified"
 
 
@@ -275,11 +277,21 @@ def test_an_honest_export_is_proven(settled: Settled, tmp_path: Path) -> None:
     assert verify(path, settled.local.node.url)[:2] == (0, set())
 
 
-def test_the_verifier_is_one_short_file_with_one_dependency() -> None:
-    text = VERIFIER.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 400
-    imports = [line.split(" from ")[1] for line in text.splitlines() if line.startswith("import ")]
-    assert imports == ['"node:crypto";', '"node:fs";', '"ethers";']
+IMPORTED = {
+    "verify.mjs": ["node:crypto", "node:fs", "ethers", "./ton.mjs"],
+    "ton.mjs": ["node:crypto", "node:fs", "./liteserver.mjs"],
+    "liteserver.mjs": ["node:crypto", "node:net"],
+}
+
+
+def test_the_verifier_is_three_short_files_with_one_dependency() -> None:
+    for name, wanted in IMPORTED.items():
+        lines = (VERIFIER.parent / name).read_text(encoding="utf-8").splitlines()
+        assert len(lines) <= LINES_MAX, name
+        imported = [line.split(" from ")[1] for line in lines if line.startswith("import ")]
+        assert imported == [f'"{each}";' for each in wanted], name
+        assert not [line for line in lines if re.search(r"\b(require|import)\(", line)], name
+    assert {path.name for path in VERIFIER.parent.glob("*.mjs")} == set(IMPORTED)
     lock = (VERIFIER.parent / "package-lock.json").read_text(encoding="utf-8")
     assert "http" not in "".join(line for line in lock.splitlines() if "resolved" in line)
 
@@ -481,6 +493,22 @@ def test_a_node_that_is_not_there_proves_nothing(settled: Settled, tmp_path: Pat
     code, _, said = verify(path, "http://127.0.0.1:9")
     assert code == 1
     assert "verify:" in said
+
+
+def test_an_old_node_is_told_which_one_is_needed(node_modules: Path, tmp_path: Path) -> None:
+    pretend = tmp_path / "old.cjs"
+    versions = '{value: {...process.versions, node: "20.20.2"}}'
+    pretend.write_text(f'Object.defineProperty(process, "versions", {versions})')
+    done = subprocess.run(
+        [str(node_program()), "--require", str(pretend), str(VERIFIER), "export", "url"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "this is Node 20.20.2, which would round amounts: the verifier needs Node 22 or newer\n"
+    )
 
 
 def test_a_call_without_an_export_is_told_how(node_modules: Path) -> None:

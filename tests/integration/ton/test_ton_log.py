@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytoniq_core import begin_cell
 
 from dmm.adapters.ton import cells
 from dmm.adapters.ton.sign import Key
@@ -115,6 +116,28 @@ def test_a_gift_is_told_and_nobody_can_pass_it_off_as_a_purchase(local: Local) -
     events = local.log().events(from_height=before + 1, to_height=local.idle())
     assert [(event.name, event.number("amount")) for event in events] == [("Transfer", 41)]
     assert events[0].text("sender") == taker.address
+
+
+@pytest.mark.parametrize("owner", ["settlement", "treasury"])
+@pytest.mark.parametrize("op", [cells.OP_FILL, cells.OP_BOUGHT, cells.OP_REFUSED])
+def test_a_strangers_payload_that_breaks_off_stops_nobody(
+    local: Local, op: int, owner: str
+) -> None:
+    first = local.idle()
+    taker, book = local.actors.takers[0], local.book
+    for rest in (0, 12, 200):
+        payload = begin_cell().store_uint(op, 32).store_uint(5, 64).store_uint(1, rest or 1)
+        body = cells.transfer(
+            amount=5,
+            to=book.account(owner),
+            response=taker.account,
+            forward_nanoton=TON1 // 20,
+            payload=payload.end_cell(),
+        )
+        to = book.wallet_of(taker.account, "DCT")
+        send_from(local, taker, to=to, nanoton=TON1 // 4, body=body)
+    events = local.log().events(from_height=first + 1, to_height=local.idle())
+    assert {event.name for event in events} <= {"Transfer"}
 
 
 def test_an_order_for_another_vault_or_by_a_stranger_leaves_no_event(local: Local) -> None:

@@ -162,10 +162,21 @@ def _payload(rest: Slice) -> Slice | None:
 
 
 def fill_of(content: Slice) -> FillMessage | None:
-    """Read a fill with its quote; None when it is none."""
+    """Read a fill with its quote; None when it is none, or is not whole.
+
+    Anybody may send the vault a coin with such a payload: the vault hands it back and goes on, and
+    so must whoever reads its log.
+    """
     rest = content.copy()
     if rest.remaining_bits < 96 or rest.load_uint(32) != OP_FILL:
         return None
+    try:
+        return _fill(rest)
+    except Exception:  # noqa: BLE001 - the library names no fault for what a stranger can write
+        return None
+
+
+def _fill(rest: Slice) -> FillMessage | None:
     rest.load_uint(64)
     amount, _least = int(rest.load_coins() or 0), rest.load_coins()
     recipient = account_of(rest.load_address())
