@@ -1,7 +1,8 @@
 """hftbacktest on a tape of ours: one JSON request a line in, one answer a line out.
 
-Runs in its own environment. The request is ``{"half": ticks, "skew": ticks a lot}``; the answer has
-the seconds of the pass alone (the tape lies in memory) and every fill.
+Runs in its own environment. The request is
+``{"half": ticks, "skew": ticks a lot, "latency_ns": each way}``; the answer has the seconds of the
+pass alone (the tape lies in memory), on the wall and of the processor, and every fill.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ def run(events: np.ndarray, setup: dict, request: dict) -> dict:
         BacktestAsset()
         .data([events])
         .linear_asset(1.0)
-        .constant_order_latency(setup["entry_ns"], setup["response_ns"])
+        .constant_order_latency(request["latency_ns"], request["latency_ns"])
         .risk_adverse_queue_model()
         .no_partial_fill_exchange()
         .trading_value_fee_model(0.0, 0.0)
@@ -109,15 +110,16 @@ def run(events: np.ndarray, setup: dict, request: dict) -> dict:
     )
     hbt = ROIVectorMarketDepthBacktest([asset])
     fills = np.zeros((FILLS_MAX, 4), dtype=np.int64)
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     count = quote(
         hbt, setup["interval_ns"], request["half"], request["skew"], setup["lot"], setup["most"],
         fills,
     )  # fmt: skip
-    seconds = time.perf_counter() - started
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu
     values, depth = hbt.state_values(0), hbt.depth(0)
     answer = {
         "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
         "fills": fills[:count].tolist(),
         "trades": int(values.num_trades),
         "position": round(values.position / setup["lot"]),
@@ -131,7 +133,7 @@ def main() -> None:
     """Answer requests until the input ends; the first line is the set-up."""
     setup = json.loads(sys.stdin.readline())
     events = events_of(np.load(setup["rows"]), setup["tick"], setup["lot"])
-    run(events, setup, {"half": 20.0, "skew": 0.0})
+    run(events, setup, {"half": 20.0, "skew": 0.0, "latency_ns": 0})
     sys.stdout.write(json.dumps({"ready": True, "events": len(events)}) + "\n")
     sys.stdout.flush()
     for line in sys.stdin:

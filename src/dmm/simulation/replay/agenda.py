@@ -65,8 +65,8 @@ def open_agenda(m: Longs, venues: Longs, agenda: Longs, feed: Longs, breaks: Lon
 @compiled
 def act(
     m: Longs, f: Floats, levels: Longs, venues: Longs, tiers: Longs, prices: Longs, rank: Ints,
-    views: Longs, fills: Longs, agenda: Longs, feed: Longs, market: Longs, breaks: Longs,
-    way: Longs, position: int, before_ns: int,
+    views: Longs, fills: Longs, messages: Longs, shown: Longs, powers: Floats, agenda: Longs,
+    feed: Longs, market: Longs, breaks: Longs, way: Longs, position: int, before_ns: int,
 ) -> None:  # fmt: skip
     """Let the sets under a message do what they do before it, and before an instant."""
     base = agenda[position]
@@ -78,7 +78,10 @@ def act(
             if at_ns >= before_ns:
                 break
             if kind == ARRIVING:
-                arrive_desk(m, f, levels, venues, tiers, prices, rank, views, fills, market, base)
+                arrive_desk(
+                    m, f, levels, venues, tiers, prices, rank, views, fills, messages, shown,
+                    powers, market, base,
+                )  # fmt: skip
             elif kind == GOING_STALE:
                 silence_desk(m, feed, market, breaks, way, base, at_ns)
             else:

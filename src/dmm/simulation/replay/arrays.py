@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 
 import numpy as np
@@ -18,9 +19,6 @@ from dmm.simulation.replay.layout import (
     ENTRY_STALE,
     ENTRY_VENUES,
     FUND_COLUMNS,
-    L_COLUMNS,
-    L_HEAD,
-    L_TAIL,
     M_AT,
     M_HEARD,
     M_VENUE,
@@ -37,6 +35,7 @@ from dmm.simulation.replay.layout import (
     V_ATOMS,
     V_BEST_ASK,
     V_BEST_BID,
+    V_BUSY,
     V_COLUMNS,
     V_DENOMINATOR,
     V_INVERSE,
@@ -53,19 +52,20 @@ from dmm.simulation.replay.layout import (
 )
 from dmm.simulation.replay.parameter_set import POLICIES, ParameterSet
 from dmm.simulation.replay.prepare import PreparedTape
-from dmm.simulation.replay.schedule import Cadence, Plan
+from dmm.simulation.replay.schedule import Plan
 from dmm.simulation.replay.set_layout import (
     A_CHANGED_AT,
     A_COLUMNS,
     DESK,
+    LINE,
     O_COLUMNS,
     S_ACCOUNTS,
     S_ACTION,
     S_ACTION_LAST,
+    S_DECISIONS,
     S_FREE,
     S_GROUP,
     S_LEFT_OF,
-    S_NEXT_AT,
     S_NUMBER,
     S_ORDERS,
     S_POLICY,
@@ -96,6 +96,7 @@ class Shared:
         tape: PreparedTape,
         terms: Sequence[VenueTerms],
         funding: Sequence[Funding],
+        plan: Plan,
         stride: int,
     ) -> None:
         self.messages = tape.messages.copy()
@@ -115,20 +116,27 @@ class Shared:
         self.funding = np.array(
             [[f.venue, f.rate_ubps, f.mark_half_ticks] for f in funding], dtype=np.int64
         ).reshape(-1, FUND_COLUMNS)
-        self.venues = _venues(tape, terms)
+        self.venues = _venues(tape, terms, plan.opens_ns)
         self.venues[0, V_STRIDE] = stride
-        self.venues[0, V_STIRRED] = NONE
-        self._levels = 2 * len(tape.prices)
+        self.venues[0, V_STIRRED] = self.venues[0, V_BUSY] = NONE
+        self._empty = tape.levels
+        self._spare: list[Longs] = []
 
-    def levels(self) -> Longs:
-        """Return empty levels."""
-        levels = np.zeros((self._levels, L_COLUMNS), dtype=np.int64)
-        levels[:, L_HEAD] = levels[:, L_TAIL] = NONE
-        return levels
+    @contextmanager
+    def levels(self) -> Iterator[Longs]:
+        """Lend empty levels; those of a block that is done serve the next one."""
+        try:
+            levels = self._spare.pop()
+        except IndexError:
+            levels = np.empty_like(self._empty)
+        np.copyto(levels, self._empty)
+        yield levels
+        self._spare.append(levels)
 
 
-def _venues(tape: PreparedTape, terms: Sequence[VenueTerms]) -> Longs:
-    table = np.zeros((tape.venues, V_COLUMNS), dtype=np.int64)
+def _venues(tape: PreparedTape, terms: Sequence[VenueTerms], opens_ns: Longs) -> Longs:
+    table = np.zeros((tape.venues, V_COLUMNS + len(opens_ns)), dtype=np.int64)
+    table[0, V_COLUMNS:] = opens_ns
     tier = view_from = 0
     for venue, one in enumerate(terms):
         if not one.fees:
@@ -150,13 +158,18 @@ def _venues(tape: PreparedTape, terms: Sequence[VenueTerms]) -> Longs:
 
 def blank_sets(
     sets: Sequence[ParameterSet],
-    names: dict[Cadence, int],
+    groups: Longs,
     plan: Plan,
     tape: PreparedTape,
     stride: int,
 ) -> tuple[Longs, Floats, Longs]:
-    """Return the sets' numbers before the first message, their real ones, and all actions."""
-    longs = np.zeros(len(sets) * stride, dtype=np.int64)
+    """Return the sets' numbers before the first message, their real ones, and all actions.
+
+    Parameters
+    ----------
+    groups : number of each set's cadence, `NONE` for a desk's
+    """
+    longs = _in_lines(len(sets) * stride)
     table = longs.reshape(len(sets), stride)
     reals = np.zeros(len(sets) * X_COLUMNS, dtype=np.float64)
     real = reals.reshape(len(sets), X_COLUMNS)
@@ -164,18 +177,34 @@ def blank_sets(
     table[:, S_LEFT_OF] = NONE
     for venue in range(tape.venues):
         table[:, S_ACCOUNTS + venue * A_COLUMNS + A_CHANGED_AT] = start_ns
-    actions: list[tuple[int, ...]] = []
-    for number, one in enumerate(sets):
-        row = table[number]
-        row[S_POLICY] = POLICIES[one.policy]
-        row[S_GROUP] = NONE if row[S_POLICY] == DESK else names[one.pace]
-        row[S_WHOLE : S_WHOLE + len(one.whole)] = one.whole
-        real[number, X_REAL : X_REAL + len(one.real)] = one.real
-        row[S_ACTION], row[S_ACTION_LAST] = len(actions), len(actions) + len(one.actions)
-        actions += one.actions
-    laid_out = table[:, S_GROUP] != NONE
-    table[laid_out, S_NEXT_AT] = plan.opens_ns[table[laid_out, S_GROUP]]
+    policies = np.array([POLICIES[one.policy] for one in sets], dtype=np.int64)
+    stale = plan.entries[:, ENTRY_STALE] != 0
+    turns = np.bincount(plan.entries[~stale, ENTRY_GROUP], minlength=len(plan.opens_ns) + 1)
+    table[:, S_POLICY], table[:, S_GROUP] = policies, groups
+    # When they decide is laid out, and so is how often; a desk counts for itself.
+    table[:, S_DECISIONS] = np.where(policies == DESK, 0, turns[groups])
+    ends = np.cumsum([len(one.actions) for one in sets])
+    table[:, S_ACTION_LAST] = ends
+    table[1:, S_ACTION] = ends[:-1]
+    whole = _side_by_side([one.whole for one in sets], np.int64)
+    table[:, S_WHOLE : S_WHOLE + whole.shape[1]] = whole
+    parameters = _side_by_side([one.real for one in sets], np.float64)
+    real[:, X_REAL : X_REAL + parameters.shape[1]] = parameters
+    actions = [action for one in sets for action in one.actions]
     return longs, reals, np.array(actions, dtype=np.int64).reshape(-1, ACT_COLUMNS)
+
+
+def _side_by_side(rows: Sequence[tuple[float, ...]], kind: type) -> np.ndarray:
+    """Return rows of parameters as a table as wide as the longest, zeros behind the others."""
+    width = max(len(row) for row in rows)
+    return np.array([row + (0,) * (width - len(row)) for row in rows], dtype=kind)
+
+
+def _in_lines(count: int) -> Longs:
+    """Return zeros that begin with a line of the cache."""
+    longs = np.zeros(count + LINE, dtype=np.int64)
+    begin = -longs.ctypes.data // longs.itemsize % LINE
+    return longs[begin : begin + count]
 
 
 def place_sets(longs: Longs, pieces: Sequence[tuple[int, int]], stride: int) -> None:

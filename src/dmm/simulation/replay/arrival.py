@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dmm.simulation.replay.fills import end, execute
 from dmm.simulation.replay.layout import (
-    L_SIZE,
     NONE,
     TAKEN_MAX,
     V_FIRST,
@@ -20,8 +19,9 @@ from dmm.simulation.replay.layout import (
     Ints,
     Longs,
     compiled,
+    woven,
 )
-from dmm.simulation.replay.levels import join, leave, number_of
+from dmm.simulation.replay.levels import join, leave, look_up, number_of
 from dmm.simulation.replay.set_layout import (
     A_COLUMNS,
     A_PLACED,
@@ -57,25 +57,12 @@ from dmm.simulation.replay.set_layout import (
 NS_PER_S = 1_000_000_000
 
 
-@compiled
+@woven
 def arrive(
-    m: Longs,
-    f: Floats,
-    levels: Longs,
-    venues: Longs,
-    tiers: Longs,
-    prices: Longs,
-    rank: Ints,
-    views: Longs,
-    fills: Longs,
-    base: int,
-    entry: int,
-    venue: int,
-    at_ns: int,
-    heard_ns: int,
-    bid: int,
-    ask: int,
-) -> None:
+    m: Longs, f: Floats, levels: Longs, venues: Longs, tiers: Longs, prices: Longs, rank: Ints,
+    views: Longs, fills: Longs, messages: Longs, shown: Longs, powers: Floats, base: int,
+    entry: int, venue: int, at_ns: int, heard_ns: int, bid: int, ask: int,
+) -> None:  # fmt: skip
     """Let everything a set sent to a venue with one decision arrive there."""
     place = 0
     while place < m[base + S_COUNT]:
@@ -95,14 +82,14 @@ def arrive(
                 end(m, venues, order, heard_ns)
             else:
                 _admit(
-                    m, f, levels, venues, tiers, prices, rank, views, fills, order, at_ns,
-                    heard_ns, bid, ask,
+                    m, f, levels, venues, tiers, prices, rank, views, fills, messages,
+                    shown, powers, order, at_ns, heard_ns, bid, ask,
                 )  # fmt: skip
         if m[base + S_COUNT] == count:
             place += 1
 
 
-@compiled
+@woven
 def _withdraw(m: Longs, levels: Longs, venues: Longs, order: int, heard_ns: int) -> None:
     base = m[order + O_SET]
     m[base + S_PENDING] -= 1
@@ -115,7 +102,7 @@ def _withdraw(m: Longs, levels: Longs, venues: Longs, order: int, heard_ns: int)
         end(m, venues, order, heard_ns)
 
 
-@compiled
+@woven
 def _is_refused(
     m: Longs, levels: Longs, venues: Longs, order: int, heard_ns: int, bid: int, ask: int
 ) -> int:
@@ -131,7 +118,7 @@ def _is_refused(
     return _crosses(m, order, bid, ask)
 
 
-@compiled
+@woven
 def _crosses(m: Longs, order: int, bid: int, ask: int) -> int:
     price = m[order + O_PRICE]
     if m[order + O_SIDE] > 0:
@@ -139,33 +126,22 @@ def _crosses(m: Longs, order: int, bid: int, ask: int) -> int:
     return 1 if price <= bid else 0
 
 
-@compiled
+@woven
 def _admit(
-    m: Longs,
-    f: Floats,
-    levels: Longs,
-    venues: Longs,
-    tiers: Longs,
-    prices: Longs,
-    rank: Ints,
-    views: Longs,
-    fills: Longs,
-    order: int,
-    at_ns: int,
-    heard_ns: int,
-    bid: int,
-    ask: int,
-) -> None:
+    m: Longs, f: Floats, levels: Longs, venues: Longs, tiers: Longs, prices: Longs, rank: Ints,
+    views: Longs, fills: Longs, messages: Longs, shown: Longs, powers: Floats, order: int,
+    at_ns: int, heard_ns: int, bid: int, ask: int,
+) -> None:  # fmt: skip
     venue, tif = m[order + O_VENUE], m[order + O_TIF]
     m[m[order + O_SET] + S_ACCOUNTS + venue * A_COLUMNS + A_PLACED] += m[order + O_SIZE]
     if _crosses(m, order, bid, ask):
         best = ask if m[order + O_SIDE] > 0 else bid
         touch = number_of(venues, prices, rank, venue, best)
-        lots = _reach(m, levels, venues, prices, order, touch)
+        lots = _reach(m, levels, venues, prices, messages, shown, powers, order, touch)
         if tif != FOK or lots == m[order + O_SIZE]:
             _take(
-                m, f, levels, venues, tiers, prices, views, fills, order, touch, lots, at_ns,
-                heard_ns,
+                m, f, levels, venues, tiers, prices, views, fills, messages, shown, powers, order,
+                touch, lots, at_ns, heard_ns,
             )  # fmt: skip
     if m[order + O_STATE] != SENT:
         return
@@ -173,14 +149,17 @@ def _admit(
         end(m, venues, order, heard_ns)
         return
     m[order + O_STATE] = LIVE
-    join(m, levels, venues, prices, rank, order)
+    join(m, levels, venues, prices, rank, messages, shown, powers, order)
 
 
 # -- taking -------------------------------------------------------------------------------------
 
 
 @compiled
-def _note_of(m: Longs, levels: Longs, base: int, level: int) -> int:
+def _note_of(
+    m: Longs, levels: Longs, venues: Longs, messages: Longs, shown: Longs, powers: Floats,
+    base: int, level: int,
+) -> int:  # fmt: skip
     """Return where a set notes what it takes of a level, or `NONE` when all places are in use.
 
     A level that stands differently from when we took has been refilled or emptied since: what we
@@ -189,8 +168,10 @@ def _note_of(m: Longs, levels: Longs, base: int, level: int) -> int:
     free = NONE
     for at in range(TAKEN_MAX):
         note = base + S_TAKEN + at * T_COLUMNS
-        if m[note + T_TAKEN] and levels[m[note + T_LEVEL], L_SIZE] != m[note + T_SIZE]:
-            m[note + T_TAKEN] = 0
+        if m[note + T_TAKEN]:
+            size = look_up(m, levels, venues, messages, shown, powers, m[note + T_LEVEL])
+            if size != m[note + T_SIZE]:
+                m[note + T_TAKEN] = 0
         if m[note + T_TAKEN] and m[note + T_LEVEL] == level:
             return note
         if not m[note + T_TAKEN] and free == NONE:
@@ -209,46 +190,40 @@ def _may_take_at(m: Longs, venues: Longs, prices: Longs, order: int, number: int
 
 
 @compiled
-def _reach(m: Longs, levels: Longs, venues: Longs, prices: Longs, order: int, touch: int) -> int:
+def _reach(
+    m: Longs, levels: Longs, venues: Longs, prices: Longs, messages: Longs, shown: Longs,
+    powers: Floats, order: int, touch: int,
+) -> int:  # fmt: skip
     """Return how many lots an order can take at once, at most what is left of it."""
     base, side, reach, number = m[order + O_SET], m[order + O_SIDE], 0, touch
     places = 0
     for at in range(TAKEN_MAX):
         note = base + S_TAKEN + at * T_COLUMNS
-        is_past = levels[m[note + T_LEVEL], L_SIZE] != m[note + T_SIZE]
-        if not m[note + T_TAKEN] or is_past:
+        size = look_up(m, levels, venues, messages, shown, powers, m[note + T_LEVEL])
+        if not m[note + T_TAKEN] or size != m[note + T_SIZE]:
             places += 1
     while reach < m[order + O_LEFT] and _may_take_at(m, venues, prices, order, number):
         level = 2 * number + (1 if side > 0 else 0)
-        if levels[level, L_SIZE] > 0:
-            note = _note_of(m, levels, base, level)
+        size = look_up(m, levels, venues, messages, shown, powers, level)
+        if size > 0:
+            note = _note_of(m, levels, venues, messages, shown, powers, base, level)
             is_known = note != NONE and m[note + T_TAKEN] and m[note + T_LEVEL] == level
             if not is_known:
                 if places == 0:
                     return reach
                 places -= 1
             taken = m[note + T_TAKEN] if is_known else 0
-            reach += min(m[order + O_LEFT] - reach, levels[level, L_SIZE] - taken)
+            reach += min(m[order + O_LEFT] - reach, size - taken)
         number += side
     return reach
 
 
 @compiled
 def _take(
-    m: Longs,
-    f: Floats,
-    levels: Longs,
-    venues: Longs,
-    tiers: Longs,
-    prices: Longs,
-    views: Longs,
-    fills: Longs,
-    order: int,
-    touch: int,
-    lots: int,
-    at_ns: int,
-    heard_ns: int,
-) -> None:
+    m: Longs, f: Floats, levels: Longs, venues: Longs, tiers: Longs, prices: Longs, views: Longs,
+    fills: Longs, messages: Longs, shown: Longs, powers: Floats, order: int, touch: int, lots: int,
+    at_ns: int, heard_ns: int,
+) -> None:  # fmt: skip
     """Take displayed lots from the touch up to the limit, each level at its own price."""
     base, venue, side = m[order + O_SET], m[order + O_VENUE], m[order + O_SIDE]
     mids = (
@@ -260,9 +235,9 @@ def _take(
     number = touch
     while lots > 0:
         level = 2 * number + (1 if side > 0 else 0)
-        size = levels[level, L_SIZE]
+        size = look_up(m, levels, venues, messages, shown, powers, level)
         if size > 0:
-            note = _note_of(m, levels, base, level)
+            note = _note_of(m, levels, venues, messages, shown, powers, base, level)
             if not m[note + T_TAKEN]:
                 m[note + T_LEVEL] = level
                 m[note + T_SIZE] = size

@@ -74,14 +74,14 @@ def compiled_pass() -> Callable[..., int]:
     digest = _digest()
 
     def play(
-        m: Longs, f: Floats, levels: Longs, venues: Longs, messages: Longs, rows: Longs,
+        m: Longs, f: Floats, levels: Longs, venues: Longs, messages: Longs, shown: Longs,
         prices: Longs, rank: Ints, views: Longs, tiers: Longs, funding: Longs, powers: Floats,
         stops: Longs, entries: Longs, estimates: Floats, actions: Longs, blocks: Longs,
         fills: Longs, agenda: Longs, feed: Longs, market: Longs, told: Longs, breaks: Longs,
         way: Longs,
     ) -> int:  # fmt: skip
         run_block(
-            m, f, levels, venues, messages, rows, prices, rank, views, tiers, funding, powers,
+            m, f, levels, venues, messages, shown, prices, rank, views, tiers, funding, powers,
             stops, entries, estimates, actions, blocks, fills, agenda, feed, market, told, breaks,
             way,
         )  # fmt: skip

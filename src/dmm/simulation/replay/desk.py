@@ -30,6 +30,7 @@ from dmm.simulation.replay.layout import (
     Floats,
     Longs,
     compiled,
+    woven,
 )
 from dmm.simulation.replay.money import marked_atoms
 from dmm.simulation.replay.set_layout import (
@@ -93,7 +94,7 @@ def _act(m: Longs, f: Floats, venues: Longs, way: Longs, base: int, mid: int, po
     refresh(m, f, venues, way, base, mid, half, low, high)
 
 
-@compiled
+@woven
 def known_drawdown(m: Longs, venues: Longs, base: int, mid: int) -> int:
     """Return how far the profit that the desk knows of lies below its peak, and note both."""
     account = base + S_ACCOUNTS

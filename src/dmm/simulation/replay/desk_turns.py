@@ -223,7 +223,8 @@ def _delay(way: Longs, first: int, at_ns: int) -> int:
 @compiled
 def arrive_desk(
     m: Longs, f: Floats, levels: Longs, venues: Longs, tiers: Longs, prices: Longs, rank: Ints,
-    views: Longs, fills: Longs, market: Longs, base: int,
+    views: Longs, fills: Longs, messages: Longs, shown: Longs, powers: Floats, market: Longs,
+    base: int,
 ) -> None:  # fmt: skip
     """Let what a set sent with one decision arrive at the venue."""
     first = m[base + S_BATCH_FIRST]
@@ -235,6 +236,6 @@ def arrive_desk(
     m[base + S_BATCH_FIRST] = (first + 1) % BATCHES_MAX
     m[base + S_BATCH_COUNT] -= 1
     arrive(
-        m, f, levels, venues, tiers, prices, rank, views, fills, base, number, 0, at_ns, heard_ns,
-        bid, ask,
+        m, f, levels, venues, tiers, prices, rank, views, fills, messages, shown, powers, base,
+        number, 0, at_ns, heard_ns, bid, ask,
     )  # fmt: skip

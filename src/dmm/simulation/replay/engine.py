@@ -48,6 +48,8 @@ from dmm.simulation.replay.layout import (
     STOP_VENUE,
     STOP_VENUES,
     TIER_FROM,
+    V_BUSY,
+    V_NOW,
     V_STIRRED,
     V_STRIDE,
     V_TIER,
@@ -56,9 +58,11 @@ from dmm.simulation.replay.layout import (
     Ints,
     Longs,
     compiled,
+    woven,
 )
 from dmm.simulation.replay.money import fee_atoms, marked_atoms
-from dmm.simulation.replay.resting import apply_depth, apply_snapshot, apply_trade
+from dmm.simulation.replay.reports import wake
+from dmm.simulation.replay.resting import apply_snapshot, apply_trade
 from dmm.simulation.replay.set_layout import (
     A_CASH,
     A_COLUMNS,
@@ -74,6 +78,7 @@ from dmm.simulation.replay.set_layout import (
     A_VOLUME,
     S_ACCOUNTS,
     S_GROUP,
+    S_LINK,
     S_NUMBER,
     S_PENDING,
     S_QUIET,
@@ -82,7 +87,7 @@ from dmm.simulation.replay.set_layout import (
 
 @compiled
 def run_block(  # noqa: C901 — the order of everything in one place
-    m: Longs, f: Floats, levels: Longs, venues: Longs, messages: Longs, rows: Longs, prices: Longs,
+    m: Longs, f: Floats, levels: Longs, venues: Longs, messages: Longs, shown: Longs, prices: Longs,
     rank: Ints, views: Longs, tiers: Longs, funding: Longs, powers: Floats, stops: Longs,
     entries: Longs, estimates: Floats, actions: Longs, blocks: Longs, fills: Longs, agenda: Longs,
     feed: Longs, market: Longs, told: Longs, breaks: Longs, way: Longs,
@@ -93,49 +98,50 @@ def run_block(  # noqa: C901 — the order of everything in one place
     `blocks`, `fills` and `agenda`; the rest is read only. From `agenda` on all is for sets of the
     desk's own rule.
     """
-    message = 0
+    message = venues[0, V_NOW] = 0
     open_agenda(m, venues, agenda, feed, breaks)
     for stop in range(len(stops)):
         until = stops[stop, STOP_MESSAGE]
         while message < until:
             if agenda[message] != NONE:
                 act(
-                    m, f, levels, venues, tiers, prices, rank, views, fills, agenda, feed, market,
-                    breaks, way, message, NEVER_NS,
+                    m, f, levels, venues, tiers, prices, rank, views, fills, messages, shown,
+                    powers, agenda, feed, market, breaks, way, message, NEVER_NS,
                 )  # fmt: skip
             kind, venue = messages[message, M_KIND], messages[message, M_VENUE]
             if kind >= BUY_TRADE:
                 _use_tier(venues, tiers, venue, messages[message, M_AT])
                 apply_trade(
-                    m, f, levels, venues, tiers, messages, rows, prices, told, fills, message
-                )
+                    m, f, levels, venues, tiers, messages, shown, powers, prices, told, fills,
+                    message,
+                )  # fmt: skip
                 if venues[0, V_STIRRED] != NONE:
                     stir(m, venues, agenda, feed, breaks)
             elif kind == SNAPSHOT:
-                apply_snapshot(m, levels, venues, messages, rows, powers, message)
-            else:
-                apply_depth(m, levels, venues, messages, rows, powers, message)
+                apply_snapshot(m, levels, venues, messages, shown, powers, message)
             message += 1
+            venues[0, V_NOW] = message
         kind, entry = stops[stop, STOP_KIND], stops[stop, STOP_ENTRY]
         if kind == DECIDE:
             decide_all(m, f, venues, entries, estimates, actions, entry)
         elif kind == ARRIVE:
             _arrive_all(
-                m, f, levels, venues, tiers, prices, rank, views, fills, stops, entries, stop
-            )
+                m, f, levels, venues, tiers, prices, rank, views, fills, messages, shown, powers,
+                stops, entries, stop,
+            )  # fmt: skip
         elif kind == BLOCK_END:
             _note_blocks(m, f, venues, stops, blocks, stop)
         else:
             if agenda[message] != NONE:
                 act(
-                    m, f, levels, venues, tiers, prices, rank, views, fills, agenda, feed, market,
-                    breaks, way, message, stops[stop, STOP_AT],
+                    m, f, levels, venues, tiers, prices, rank, views, fills, messages, shown,
+                    powers, agenda, feed, market, breaks, way, message, stops[stop, STOP_AT],
                 )  # fmt: skip
             _fund_all(m, venues, funding, stops, stop)
     if agenda[message] != NONE:
         act(
-            m, f, levels, venues, tiers, prices, rank, views, fills, agenda, feed, market, breaks,
-            way, message, NEVER_NS,
+            m, f, levels, venues, tiers, prices, rank, views, fills, messages, shown, powers,
+            agenda, feed, market, breaks, way, message, NEVER_NS,
         )  # fmt: skip
 
 
@@ -148,33 +154,26 @@ def _use_tier(venues: Longs, tiers: Longs, venue: int, at_ns: int) -> None:
         following += 1
 
 
-@compiled
+@woven
 def _arrive_all(
-    m: Longs,
-    f: Floats,
-    levels: Longs,
-    venues: Longs,
-    tiers: Longs,
-    prices: Longs,
-    rank: Ints,
-    views: Longs,
-    fills: Longs,
-    stops: Longs,
-    entries: Longs,
-    stop: int,
-) -> None:
+    m: Longs, f: Floats, levels: Longs, venues: Longs, tiers: Longs, prices: Longs, rank: Ints,
+    views: Longs, fills: Longs, messages: Longs, shown: Longs, powers: Floats, stops: Longs,
+    entries: Longs, stop: int,
+) -> None:  # fmt: skip
     entry, venue, at_ns = stops[stop, STOP_ENTRY], stops[stop, STOP_VENUE], stops[stop, STOP_AT]
     _use_tier(venues, tiers, venue, at_ns)
     group = entries[entry, ENTRY_GROUP]
     heard_ns = entries[entry, ENTRY_VENUES + venue * SEEN_STRIDE + SEEN_HEARD]
     at = STOP_VENUES + venue * STOP_STRIDE
     bid, ask = stops[stop, at + STOP_BID], stops[stop, at + STOP_ASK]
-    for base in range(0, m.size, venues[0, V_STRIDE]):
+    base = venues[0, V_BUSY]
+    while base != NONE:
         if m[base + S_PENDING] and m[base + S_GROUP] == group:
             arrive(
-                m, f, levels, venues, tiers, prices, rank, views, fills, base, entry, venue,
-                at_ns, heard_ns, bid, ask,
+                m, f, levels, venues, tiers, prices, rank, views, fills, messages, shown, powers,
+                base, entry, venue, at_ns, heard_ns, bid, ask,
             )  # fmt: skip
+        base = m[base + S_LINK]
 
 
 @compiled
@@ -219,3 +218,4 @@ def _fund_all(m: Longs, venues: Longs, funding: Longs, stops: Longs, stop: int) 
             m[account + A_FUNDING] += paid
             m[account + A_KNOWN_CASH] -= paid
             m[base + S_QUIET] = 0
+            wake(m, venues, base)

@@ -18,6 +18,7 @@ from dmm.simulation.replay.layout import (
     Floats,
     Longs,
     compiled,
+    woven,
 )
 from dmm.simulation.replay.money import cash_atoms, cash_flow, fee_atoms, marked_atoms
 from dmm.simulation.replay.reports import tell
@@ -101,13 +102,13 @@ def execute(
     )  # fmt: skip
 
 
-@compiled
+@woven
 def _markout(venues: Longs, venue: int, lots: int, flow: int, mid: int) -> int:
     """Return what an execution is worth at a later mid over what it cost; 0 without a mid."""
     return flow + marked_atoms(venues, venue, lots, mid) if mid > 0 else 0
 
 
-@compiled
+@woven
 def hold(m: Longs, f: Floats, base: int, venue: int, at_ns: int) -> None:
     """Add the inventory held up to now to its moments over time."""
     account = base + S_ACCOUNTS + venue * A_COLUMNS
@@ -120,7 +121,7 @@ def hold(m: Longs, f: Floats, base: int, venue: int, at_ns: int) -> None:
     m[account + A_CHANGED_AT] = at_ns
 
 
-@compiled
+@woven
 def _record(
     m: Longs,
     fills: Longs,
@@ -149,7 +150,7 @@ def _record(
     fill[F_TAG] = m[order + O_TAG]
 
 
-@compiled
+@woven
 def end(m: Longs, venues: Longs, order: int, heard_ns: int) -> None:
     """End an order unfilled, or what is left of it; the desk will hear."""
     m[order + O_STATE] = ENDED

@@ -28,7 +28,20 @@ def compiled(function: Function) -> Function:
     Python there is half as much to compile. A constant passed to it is a number like any other:
     numba would compile the function anew for each.
     """
-    dispatcher = jit_of(**LEAF)(function)
+    return _leaf(function, LEAF)
+
+
+def woven(function: Function) -> Function:
+    """Do the same for a function that is to stand in the code of whoever calls it.
+
+    An array is handed over as up to ten words, which a small function would take longer to pass on
+    than to work with.
+    """
+    return _leaf(function, LEAF | {"forceinline": True})
+
+
+def _leaf(function: Function, options: Mapping[str, bool | str]) -> Function:
+    dispatcher = jit_of(**options)(function)
     template_of = getattr(dispatcher, "get_call_template", None)
     if template_of is not None:  # not with compilation switched off
 
@@ -45,7 +58,7 @@ _without_value: Callable[[Any], Any] = types.unliteral
 jit_of: Callable[..., Callable[..., Any]] = njit
 """Numba's decorator; its stubs do not know all of its options."""
 
-LEAF = {
+LEAF: dict[str, bool | str] = {
     "error_model": "numpy",
     "_nrt": False,
     "no_cpython_wrapper": True,
@@ -99,8 +112,8 @@ UPDATE, SNAPSHOT, BUY_TRADE, SELL_TRADE = 0, 1, 2, 3
 """Kinds of messages the exchange's side plays; a trade is named after its aggressor."""
 
 (
-    M_BEGIN,
-    M_END,
+    M_LEVEL,
+    M_SIZE,
     M_KIND,
     M_VENUE,
     M_AT,
@@ -112,15 +125,26 @@ UPDATE, SNAPSHOT, BUY_TRADE, SELL_TRADE = 0, 1, 2, 3
     M_HEARD,
     M_COLUMNS,
 ) = range(12)
-"""A message: its rows, when the exchange took it (the order) and how it stamped it, the mid then
-and later, and when the desk hears what it did to our orders."""
+"""A message: of a trade its level and size; when the exchange took it (the order) and how it
+stamped it, the mid then and later, and when the desk hears what it did to our orders."""
 
-ROW_LEVEL, ROW_SIZE, ROW_COLUMNS = range(3)
-"""A row; a level is twice the number of its price, asks one more."""
+SHOWN_MESSAGE, SHOWN_SIZE, SHOWN_COLUMNS = range(3)
+"""A size displayed at a level from a message on. A level is twice the number of its price, asks one
+more."""
 
-L_SIZE, L_LOW, L_LOW_AT, L_HEAD, L_TAIL, L_EARLIER, L_FELL, L_COLUMNS = range(8)
-"""A level: displayed size, the least of it since the level was looked at and when, the first and
-last of our orders, the size before a snapshot, and whether the least fell since the last look."""
+(
+    L_HEAD,
+    L_TAIL,
+    L_NEXT,
+    L_UNTIL,
+    L_SIZE,
+    L_LOW,
+    L_LOW_AT,
+    L_COLUMNS,
+) = range(8)
+"""A level: the first and last of our orders, and as far as it has been looked up: the next size to
+be shown there and by which message, the last one, the least since the queues were capped by it and
+when that came (`NONE`: not since)."""
 
 (
     V_FIRST,
@@ -141,13 +165,16 @@ last of our orders, the size before a snapshot, and whether the least fell since
     V_BEST_ASK,
     V_STRIDE,
     V_STIRRED,
+    V_BUSY,
+    V_NOW,
     V_COLUMNS,
-) = range(19)
+) = range(21)
 """A venue: its price numbers (the last above any price), where they are looked up, its mids by
 time, its contract (atoms of one tick times one lot; of an inverse one, atoms of coin of a lot at
 one tick), the fee tier in force and the end of its tiers, its queue model, and the numbers beyond
-which no order of ours rests. Of the first venue alone: columns of a set, and the first desk that
-must look at its time again. A block has its own copy."""
+which no order of ours rests. Of the first venue alone: columns of a set, the first desk that must
+look at its time again, the first set that is busy, the message before which the pass stands, and
+behind that when each cadence decides next. A block has its own copy."""
 
 RISK_AVERSE, POWER = 0, 1
 """Queue models."""

@@ -2,7 +2,8 @@
 
 Orders of all sets at one price hang on that level in the order they came. Under the risk-averse
 model a queue is capped by the least size displayed since the level was last looked at, which is
-noted once a level and applied when a trade comes: the same as capping every order at once.
+noted once a level and applied when a trade comes: the same as capping every order at once. What a
+level displays is looked up when it matters: nothing between two looks depends on it.
 """
 
 from __future__ import annotations
@@ -10,26 +11,34 @@ from __future__ import annotations
 import math
 
 from dmm.simulation.replay.layout import (
-    L_FELL,
     L_HEAD,
     L_LOW,
     L_LOW_AT,
+    L_NEXT,
     L_SIZE,
     L_TAIL,
+    L_UNTIL,
+    M_STAMP,
+    M_VENUE,
     NONE,
     POWER,
     QUEUE_MICRO,
+    SHOWN_MESSAGE,
+    SHOWN_SIZE,
     V_BEST_ASK,
     V_BEST_BID,
     V_FIRST,
     V_LAST,
+    V_NOW,
     V_QUEUE,
     V_RANK_FIRST,
     V_RANK_FROM,
     V_RANK_LAST,
+    Floats,
     Ints,
     Longs,
     compiled,
+    woven,
 )
 from dmm.simulation.replay.set_layout import (
     O_AHEAD,
@@ -44,7 +53,7 @@ from dmm.simulation.replay.set_layout import (
 )
 
 
-@compiled
+@woven
 def number_of(venues: Longs, prices: Longs, rank: Ints, venue: int, price: int) -> int:
     """Return the number of the lowest price of the tape at or above a price."""
     offset = price - venues[venue, V_RANK_FROM]
@@ -61,18 +70,50 @@ def number_of(venues: Longs, prices: Longs, rank: Ints, venue: int, price: int) 
     return int(first)
 
 
-@compiled
-def join(m: Longs, levels: Longs, venues: Longs, prices: Longs, rank: Ints, order: int) -> None:
+@woven
+def look_up(
+    m: Longs, levels: Longs, venues: Longs, messages: Longs, shown: Longs, powers: Floats,
+    level: int,
+) -> int:  # fmt: skip
+    """Return what a level displays before the next message; its queues move as it changed."""
+    now, order, size = venues[0, V_NOW], levels[level, L_HEAD], levels[level, L_SIZE]
+    if levels[level, L_UNTIL] >= now:
+        return int(size)
+    at = levels[level, L_NEXT]
+    venue = messages[shown[at, SHOWN_MESSAGE], M_VENUE]
+    is_power = venues[venue, V_QUEUE] == POWER
+    low, low_at = levels[level, L_LOW], NONE
+    while shown[at, SHOWN_MESSAGE] < now:
+        before, size = size, shown[at, SHOWN_SIZE]
+        if order != NONE and is_power:
+            thin(m, order, before, size, powers[venue])
+        elif size < low:
+            low, low_at = size, at
+        at += 1
+    if low_at != NONE and order != NONE:
+        levels[level, L_LOW] = low
+        levels[level, L_LOW_AT] = messages[shown[low_at, SHOWN_MESSAGE], M_STAMP]
+    levels[level, L_NEXT], levels[level, L_UNTIL] = at, shown[at, SHOWN_MESSAGE]
+    levels[level, L_SIZE] = size
+    return int(size)
+
+
+@woven
+def join(
+    m: Longs, levels: Longs, venues: Longs, prices: Longs, rank: Ints, messages: Longs,
+    shown: Longs, powers: Floats, order: int,
+) -> None:  # fmt: skip
     """Put an order at the end of the queue at its price; what is displayed there is ahead."""
     venue, side, price = m[order + O_VENUE], m[order + O_SIDE], m[order + O_PRICE]
     number = number_of(venues, prices, rank, venue, price)
     level = 2 * number + (0 if side > 0 else 1)
-    displayed = levels[level, L_SIZE] if prices[number] == price else 0
+    size = look_up(m, levels, venues, messages, shown, powers, level)
+    displayed = size if prices[number] == price else 0
     if venues[venue, V_QUEUE] == POWER:
         m[order + O_AHEAD] = displayed * QUEUE_MICRO
     else:
         cap(m, levels, level)
-        levels[level, L_LOW] = levels[level, L_SIZE]
+        levels[level, L_LOW] = size
         m[order + O_AHEAD] = displayed
     m[order + O_LEVEL] = level
     # Prices the tape never names share the level of the next one above: best first, then oldest.
@@ -96,7 +137,7 @@ def join(m: Longs, levels: Longs, venues: Longs, prices: Longs, rank: Ints, orde
         venues[venue, V_BEST_ASK] = min(venues[venue, V_BEST_ASK], number)
 
 
-@compiled
+@woven
 def leave(m: Longs, levels: Longs, order: int) -> None:
     """Take an order out of the queue at its price."""
     before, after, level = m[order + O_PREVIOUS], m[order + O_NEXT], m[order + O_LEVEL]
@@ -110,13 +151,13 @@ def leave(m: Longs, levels: Longs, order: int) -> None:
         m[after + O_PREVIOUS] = before
 
 
-@compiled
+@woven
 def cap(m: Longs, levels: Longs, level: int) -> None:
     """Cap the queues at a level by the least size displayed, remembering what was cut and when."""
-    if not levels[level, L_FELL]:
-        return
-    levels[level, L_FELL] = 0
     low, at_ns, order = levels[level, L_LOW], levels[level, L_LOW_AT], levels[level, L_HEAD]
+    if at_ns == NONE:
+        return
+    levels[level, L_LOW_AT] = NONE
     while order != NONE:
         if low < m[order + O_AHEAD]:
             m[order + O_CUT] += m[order + O_AHEAD] - low

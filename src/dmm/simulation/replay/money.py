@@ -8,14 +8,14 @@ from dmm.simulation.replay.layout import (
     V_INVERSE,
     V_NUMERATOR,
     Longs,
-    compiled,
+    woven,
 )
 
 UBPS_ONE = 10_000_000_000
 """Millionths of a basis point in one."""
 
 
-@compiled
+@woven
 def cash_atoms(venues: Longs, venue: int, price: int, size: int, up: int) -> int:
     """Return the cash value of a size at a price; an inverse contract's is rounded, up or down.
 
@@ -32,14 +32,14 @@ def cash_atoms(venues: Longs, venue: int, price: int, size: int, up: int) -> int
     return int(-(-numerator // denominator) if up else numerator // denominator)
 
 
-@compiled
+@woven
 def cash_flow(venues: Longs, venue: int, side: int, price: int, size: int) -> int:
     """Return the signed cash of an execution before fees: what we get is positive."""
     sign = side if venues[venue, V_INVERSE] else -side
     return sign * cash_atoms(venues, venue, price, size, 1 if sign < 0 else 0)
 
 
-@compiled
+@woven
 def marked_atoms(venues: Longs, venue: int, inventory: int, mid: int) -> int:
     """Return what an inventory is worth at a mid in half ticks, rounded down; 0 for none."""
     if inventory == 0:
@@ -50,7 +50,7 @@ def marked_atoms(venues: Longs, venue: int, inventory: int, mid: int) -> int:
     return sign * cash_atoms(venues, venue, mid, 2 * abs(inventory), 1 if sign < 0 else 0)
 
 
-@compiled
+@woven
 def fee_atoms(cash: int, fee_ubps: int) -> int:
     """Return the fee on a cash value, rounded up; a rebate is negative and loses the remainder.
 

@@ -11,6 +11,7 @@ from dmm.simulation.replay.layout import (
     ORDERS_MAX,
     Longs,
     compiled,
+    woven,
 )
 from dmm.simulation.replay.set_layout import (
     O_AHEAD,
@@ -40,7 +41,7 @@ from dmm.simulation.replay.set_layout import (
 )
 
 
-@compiled
+@woven
 def send(
     m: Longs,
     base: int,
@@ -77,7 +78,7 @@ def send(
     return int(order)
 
 
-@compiled
+@woven
 def cancel(m: Longs, base: int, order: int, entry: int) -> None:
     """Send a cancel for an order; one that is leaving already leaves as it was told."""
     if not m[order + O_LEAVING]:

@@ -34,6 +34,7 @@ from dmm.simulation.replay.layout import (
     Floats,
     Longs,
     compiled,
+    woven,
 )
 from dmm.simulation.replay.orders import cancel, send
 from dmm.simulation.replay.set_layout import (
@@ -104,7 +105,7 @@ def _tagged(m: Longs, base: int, tag: int) -> int:
     return NONE
 
 
-@compiled
+@woven
 def symmetric(m: Longs, f: Floats, entries: Longs, base: int, entry: int) -> None:
     """Quote mid − skew·q ± half: the fixed spread, with a skew that may be 0.
 
@@ -191,7 +192,7 @@ def glft_grid(
     _requote(m, entries, base, entry, low, high, step)
 
 
-@compiled
+@woven
 def _requote(
     m: Longs,
     entries: Longs,

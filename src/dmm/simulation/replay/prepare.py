@@ -20,23 +20,21 @@ from dmm.simulation.replay.latency import INSTANT, FeedFromTape, Latency
 from dmm.simulation.replay.layout import (
     BUY_TRADE,
     M_AT,
-    M_BEGIN,
     M_COLUMNS,
-    M_END,
     M_KIND,
     M_LATER_1S,
+    M_LEVEL,
     M_MID,
+    M_SIZE,
     M_STAMP,
     M_VENUE,
-    ROW_COLUMNS,
-    ROW_LEVEL,
-    ROW_SIZE,
     SELL_TRADE,
     VENUES_MAX,
     Ints,
     Longs,
 )
 from dmm.simulation.replay.prices import levels_of, numbered
+from dmm.simulation.replay.shown import shown_by_level
 from dmm.units.errors import UsageFault
 from dmm.units.time import NS_PER_S
 
@@ -79,7 +77,10 @@ class PreparedTape:
     """What the engine plays; one for any number of replays."""
 
     messages: Longs
-    rows: Longs
+    shown: Longs
+    """What each level displays (columns `SHOWN_…`), level by level."""
+    levels: Longs
+    """Every level before the first message (columns `L_…`)."""
     prices: Longs
     rank: Ints
     ranges: tuple[tuple[int, int, int, int, int], ...]
@@ -88,7 +89,9 @@ class PreparedTape:
     tapes: tuple[VenueTape, ...]
     one_clock: bool
     book_rows: int
-    """Rows of depth and trades: the events an engine has to work through."""
+    """Rows of depth and trades: the events of the tape."""
+    size_max: int
+    """The largest size in the tapes, lots."""
 
     @property
     def venues(self) -> int:
@@ -118,33 +121,41 @@ def prepare(tapes: Sequence[VenueTape], *, clock: str = "both") -> PreparedTape:
             raise UsageFault(f"the tape of {tape.instrument.symbol} is empty: nothing to replay")
     one_clock = clock == "received"
     parts = [_part(tape, venue, one_clock=one_clock) for venue, tape in enumerate(tapes)]
-    messages, rows, prices, ranks, ranges = [], [], [], [], []
+    messages, levels, spans, prices, ranks, ranges = [], [], [], [], [], []
     row_base = number_base = rank_base = 0
     for part in parts:
-        part.messages[:, [M_BEGIN, M_END]] += row_base
-        part.rows[:, ROW_LEVEL] += 2 * number_base
+        span = 2 * number_base, 2 * (number_base + len(part.prices))
+        part.messages[:, M_LEVEL] += span[0]
+        part.row_ranges[:] += row_base
         messages.append(part.messages)
-        rows.append(part.rows)
+        levels.append(part.levels + span[0])
+        spans.append(np.full((len(part.messages), 2), span, dtype=np.int64))
         prices.append(part.prices)
         ranks.append(part.rank + np.int32(number_base))
-        ranges.append(
-            (
-                number_base,
-                number_base + len(part.prices),
-                rank_base,
-                rank_base + len(part.rank),
-                part.rank_from,
-            )
-        )
-        row_base += len(part.rows)
+        looked_up = rank_base, rank_base + len(part.rank), part.rank_from
+        ranges.append((number_base, number_base + len(part.prices), *looked_up))
+        row_base += len(part.levels)
         number_base += len(part.prices)
         rank_base += len(part.rank)
     played = np.concatenate(messages)
+    where = np.concatenate([part.row_ranges for part in parts])
+    span_of = np.concatenate(spans)
     if len(parts) > 1:
-        played = np.ascontiguousarray(played[np.argsort(played[:, M_AT], kind="stable")])
+        order = np.argsort(played[:, M_AT], kind="stable")
+        played, where, span_of = played[order], where[order], span_of[order]
+    shown, levels_before = shown_by_level(
+        np.ascontiguousarray(played[:, M_KIND]),
+        np.ascontiguousarray(span_of),
+        np.ascontiguousarray(where[:, 0]),
+        np.ascontiguousarray(where[:, 1]),
+        np.concatenate(levels),
+        np.concatenate([tape.columns.size_lots for tape in tapes]),
+        2 * number_base,
+    )
     return PreparedTape(
-        messages=played,
-        rows=np.concatenate(rows),
+        messages=np.ascontiguousarray(played),
+        shown=shown,
+        levels=levels_before,
         prices=np.concatenate(prices),
         rank=np.concatenate(ranks),
         ranges=tuple(ranges),
@@ -152,13 +163,15 @@ def prepare(tapes: Sequence[VenueTape], *, clock: str = "both") -> PreparedTape:
         tapes=tuple(tapes),
         one_clock=one_clock,
         book_rows=row_base,
+        size_max=max(int(tape.columns.size_lots.max(initial=0)) for tape in tapes),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Part:
     messages: Longs
-    rows: Longs
+    row_ranges: Longs
+    levels: Longs
     prices: Longs
     rank: Ints
     rank_from: int
@@ -181,9 +194,11 @@ def _part(tape: VenueTape, venue: int, *, one_clock: bool) -> _Part:
     local_ns, heard_order = _local(tape, at_ns, order, one_clock=one_clock)
     same = one_clock or heard_order is order
     is_played = ~is_quote[order]
+    played = order[is_played]
     return _Part(
-        messages=_messages(columns, kind, order[is_played], venue, at_ns, mid, is_played),
-        rows=_rows(columns, level),
+        messages=_messages(columns, kind, level, played, venue, at_ns, mid, is_played),
+        row_ranges=np.stack((columns.starts[played], columns.starts[played + 1]), axis=1),
+        levels=level,
         prices=prices,
         rank=rank,
         rank_from=rank_from,
@@ -260,6 +275,7 @@ def _local(tape: VenueTape, at_ns: Longs, order: Longs, *, one_clock: bool) -> t
 def _messages(
     columns: TapeColumns,
     kind: Longs,
+    level: Longs,
     order: Longs,
     venue: int,
     at_ns: Longs,
@@ -267,11 +283,11 @@ def _messages(
     is_played: np.ndarray,
 ) -> Longs:
     table = np.zeros((len(order), M_COLUMNS), dtype=np.int64)
-    begin = columns.starts[order]
-    table[:, M_BEGIN] = begin
-    table[:, M_END] = columns.starts[order + 1]
+    row = np.minimum(columns.starts[order], max(0, columns.rows - 1))
     is_trade = kind[order] == MessageKind.TRADE
-    bought = columns.side[np.minimum(begin, max(0, columns.rows - 1))] == BID
+    table[is_trade, M_LEVEL] = level[row[is_trade]]
+    table[is_trade, M_SIZE] = columns.size_lots[row[is_trade]]
+    bought = columns.side[row] == BID
     trades = np.where(bought, BUY_TRADE, SELL_TRADE)
     table[:, M_KIND] = np.where(is_trade, trades, kind[order])
     table[:, M_VENUE] = venue
@@ -282,10 +298,3 @@ def _messages(
         later = np.searchsorted(at_ns, table[:, M_AT] + horizon_ns, side="right") - 1
         table[:, M_LATER_1S + number] = mid[later]
     return table
-
-
-def _rows(columns: TapeColumns, level: Longs) -> Longs:
-    rows = np.empty((columns.rows, ROW_COLUMNS), dtype=np.int64)
-    rows[:, ROW_LEVEL] = level
-    rows[:, ROW_SIZE] = columns.size_lots
-    return rows

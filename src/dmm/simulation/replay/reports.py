@@ -6,9 +6,12 @@ from dmm.simulation.replay.desk_fills import take_fill
 from dmm.simulation.replay.layout import (
     ORDERS_MAX,
     REPORTS_MAX,
+    V_BUSY,
+    V_COLUMNS,
     V_STIRRED,
     Longs,
     compiled,
+    woven,
 )
 from dmm.simulation.replay.set_layout import (
     A_COLUMNS,
@@ -34,8 +37,11 @@ from dmm.simulation.replay.set_layout import (
     S_COUNT,
     S_DUE,
     S_FREE,
+    S_GROUP,
     S_HEARD_AT,
+    S_IS_BUSY,
     S_LINE,
+    S_LINK,
     S_NEXT_AT,
     S_POLICY,
     S_QUIET,
@@ -69,7 +75,12 @@ def tell(
     heard_ns = max(heard_ns, m[base + S_HEARD_AT])
     m[base + S_HEARD_AT] = heard_ns
     is_desk = m[base + S_POLICY] == DESK
-    if heard_ns <= m[base + S_NEXT_AT]:
+    if is_desk:
+        next_ns = m[base + S_NEXT_AT]
+    else:
+        next_ns = venues[0, V_COLUMNS + m[base + S_GROUP]]
+        wake(m, venues, base)
+    if heard_ns <= next_ns:
         _note(m, order, lots, cash, ended, at_ns, price, told[1], told[2])
         if is_desk and lots:
             _stir(m, venues, base, heard_ns, told[0])
@@ -93,7 +104,16 @@ def tell(
     m[base + S_REPORT_COUNT] = count + 1
 
 
-@compiled
+@woven
+def wake(m: Longs, venues: Longs, base: int) -> None:
+    """Put a set whose decisions are laid out among those that are looked at each time."""
+    if not m[base + S_IS_BUSY] and m[base + S_POLICY] != DESK:
+        m[base + S_IS_BUSY] = 1
+        m[base + S_LINK] = venues[0, V_BUSY]
+        venues[0, V_BUSY] = base
+
+
+@woven
 def _stir(m: Longs, venues: Longs, base: int, heard_ns: int, index: int) -> None:
     """Let a desk decide anew with the first message after a fill is heard of."""
     m[base + S_DUE] = min(m[base + S_DUE], heard_ns)
@@ -114,15 +134,17 @@ def hear(m: Longs, base: int, now_ns: int) -> None:
         report = base + S_REPORTS + first * R_COLUMNS
         if m[report + R_HEARD_AT] > now_ns:
             return
-        m[base + S_REPORT_FIRST] = (first + 1) % REPORTS_MAX
         m[base + S_REPORT_COUNT] -= 1
+        # An empty ring begins anew in its first place, which is near the processor.
+        following = first + 1 if first + 1 < REPORTS_MAX else 0
+        m[base + S_REPORT_FIRST] = following if m[base + S_REPORT_COUNT] else 0
         _note(
             m, m[report + R_ORDER], m[report + R_LOTS], m[report + R_CASH], m[report + R_ENDED],
             m[report + R_AT], m[report + R_PRICE], m[report + R_MID], m[report + R_TWAP],
         )  # fmt: skip
 
 
-@compiled
+@woven
 def _note(
     m: Longs, order: int, lots: int, cash: int, ended: int, at_ns: int, price: int, mid: int,
     twap: int,

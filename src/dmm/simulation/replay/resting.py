@@ -8,28 +8,23 @@ from __future__ import annotations
 from dmm.simulation.replay.fills import execute
 from dmm.simulation.replay.layout import (
     BUY_TRADE,
-    L_EARLIER,
-    L_FELL,
     L_HEAD,
-    L_LOW,
-    L_LOW_AT,
-    L_SIZE,
+    L_NEXT,
     M_AT,
-    M_BEGIN,
-    M_END,
     M_HEARD,
     M_KIND,
     M_LATER_1S,
     M_LATER_5S,
     M_LATER_30S,
+    M_LEVEL,
     M_MID,
+    M_SIZE,
     M_STAMP,
     M_VENUE,
     NONE,
     POWER,
     QUEUE_MICRO,
-    ROW_LEVEL,
-    ROW_SIZE,
+    SHOWN_MESSAGE,
     TOLD_INDEX,
     TOLD_MID,
     TOLD_TWAP,
@@ -37,12 +32,14 @@ from dmm.simulation.replay.layout import (
     V_BEST_BID,
     V_FIRST,
     V_LAST,
+    V_NOW,
     V_QUEUE,
     Floats,
     Longs,
     compiled,
+    woven,
 )
-from dmm.simulation.replay.levels import cap, leave, thin
+from dmm.simulation.replay.levels import cap, leave, look_up, thin
 from dmm.simulation.replay.set_layout import (
     O_AHEAD,
     O_CUT,
@@ -58,105 +55,55 @@ from dmm.simulation.replay.set_layout import (
 
 
 @compiled
-def apply_depth(
-    m: Longs,
-    levels: Longs,
-    venues: Longs,
-    messages: Longs,
-    rows: Longs,
-    powers: Floats,
-    message: int,
-) -> None:
-    """Apply a depth message to the sizes displayed and to the queues behind them."""
-    venue, stamp_ns = messages[message, M_VENUE], messages[message, M_STAMP]
-    for at in range(messages[message, M_BEGIN], messages[message, M_END]):
-        level, size = rows[at, ROW_LEVEL], rows[at, ROW_SIZE]
-        if levels[level, L_HEAD] != NONE:
-            if venues[venue, V_QUEUE] == POWER:
-                before = levels[level, L_SIZE]
-                thin(m, levels[level, L_HEAD], before, size, powers[venue])
-            elif size < levels[level, L_LOW]:
-                levels[level, L_LOW] = size
-                levels[level, L_LOW_AT] = stamp_ns
-                levels[level, L_FELL] = 1
-        levels[level, L_SIZE] = size
-
-
-@compiled
 def apply_snapshot(
-    m: Longs,
-    levels: Longs,
-    venues: Longs,
-    messages: Longs,
-    rows: Longs,
-    powers: Floats,
+    m: Longs, levels: Longs, venues: Longs, messages: Longs, shown: Longs, powers: Floats,
     message: int,
-) -> None:
-    """Replace the sizes displayed; queues see each level change once, from its old to its new."""
-    venue, stamp_ns = messages[message, M_VENUE], messages[message, M_STAMP]
-    begin, end = 2 * venues[venue, V_FIRST], 2 * venues[venue, V_LAST]
-    for level in range(begin, end):
-        levels[level, L_EARLIER] = levels[level, L_SIZE]
-        levels[level, L_SIZE] = 0
-    for at in range(messages[message, M_BEGIN], messages[message, M_END]):
-        levels[rows[at, ROW_LEVEL], L_SIZE] = rows[at, ROW_SIZE]
-    for level in range(begin, end):
-        order, size = levels[level, L_HEAD], levels[level, L_SIZE]
+) -> None:  # fmt: skip
+    """Let every queue see a snapshot, also where it changes nothing.
+
+    Only the probabilistic model needs it: trades counted before it are not held against later
+    changes. What is displayed elsewhere is looked up when it matters.
+    """
+    venue = messages[message, M_VENUE]
+    if venues[venue, V_QUEUE] != POWER:
+        return
+    venues[0, V_NOW] = message + 1
+    for level in range(2 * venues[venue, V_FIRST], 2 * venues[venue, V_LAST]):
+        order = levels[level, L_HEAD]
         if order != NONE:
-            if venues[venue, V_QUEUE] == POWER:
-                thin(m, order, levels[level, L_EARLIER], size, powers[venue])
-            elif size < levels[level, L_LOW]:
-                levels[level, L_LOW] = size
-                levels[level, L_LOW_AT] = stamp_ns
-                levels[level, L_FELL] = 1
+            size = look_up(m, levels, venues, messages, shown, powers, level)
+            last = max(0, levels[level, L_NEXT] - 1)
+            if shown[last, SHOWN_MESSAGE] != message:
+                thin(m, order, size, size, powers[venue])
 
 
 @compiled
 def apply_trade(
-    m: Longs,
-    f: Floats,
-    levels: Longs,
-    venues: Longs,
-    tiers: Longs,
-    messages: Longs,
-    rows: Longs,
-    prices: Longs,
-    told: Longs,
-    fills: Longs,
-    message: int,
-) -> None:
+    m: Longs, f: Floats, levels: Longs, venues: Longs, tiers: Longs, messages: Longs, shown: Longs,
+    powers: Floats, prices: Longs, told: Longs, fills: Longs, message: int,
+) -> None:  # fmt: skip
     """Let a trade pass through the orders at its price and better; what reaches them fills them."""
     venue = messages[message, M_VENUE]
-    number = rows[messages[message, M_BEGIN], ROW_LEVEL] >> 1
+    number = messages[message, M_LEVEL] >> 1
     is_buy = messages[message, M_KIND] == BUY_TRADE
     column, side = (V_BEST_ASK, 1) if is_buy else (V_BEST_BID, -1)
     at = venues[venue, column]
     while (number - at) * side >= 0:
         level = 2 * at + (1 if is_buy else 0)
         if levels[level, L_HEAD] != NONE:
-            _pass(m, f, levels, venues, tiers, messages, rows, prices, told, fills, message, level)
+            look_up(m, levels, venues, messages, shown, powers, level)
+            _pass(m, f, levels, venues, tiers, messages, prices, told, fills, message, level)
         elif at == venues[venue, column]:
             venues[venue, column] = at + side
         at += side
 
 
-@compiled
+@woven
 def _pass(
-    m: Longs,
-    f: Floats,
-    levels: Longs,
-    venues: Longs,
-    tiers: Longs,
-    messages: Longs,
-    rows: Longs,
-    prices: Longs,
-    told: Longs,
-    fills: Longs,
-    message: int,
-    level: int,
-) -> None:
-    begin = messages[message, M_BEGIN]
-    price, size = prices[rows[begin, ROW_LEVEL] >> 1], rows[begin, ROW_SIZE]
+    m: Longs, f: Floats, levels: Longs, venues: Longs, tiers: Longs, messages: Longs, prices: Longs,
+    told: Longs, fills: Longs, message: int, level: int,
+) -> None:  # fmt: skip
+    price, size = prices[messages[message, M_LEVEL] >> 1], messages[message, M_SIZE]
     is_power = venues[messages[message, M_VENUE], V_QUEUE] == POWER
     if not is_power:
         cap(m, levels, level)
@@ -197,7 +144,7 @@ def _pass(
         order = following
 
 
-@compiled
+@woven
 def _queue_averse(m: Longs, order: int, volume: int, stamp_ns: int) -> int:
     """Let a trade's volume pass at our price; return what is left of it for us.
 
@@ -215,7 +162,7 @@ def _queue_averse(m: Longs, order: int, volume: int, stamp_ns: int) -> int:
     return int(max(0, left))
 
 
-@compiled
+@woven
 def _queue_power(m: Longs, order: int, volume: int) -> int:
     """Do the same under the probabilistic model; the next depth update will not count it again."""
     m[order + O_CUT] += volume * QUEUE_MICRO

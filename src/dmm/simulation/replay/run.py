@@ -37,7 +37,7 @@ from dmm.simulation.replay.layout import (
 from dmm.simulation.replay.parameter_set import ParameterSet
 from dmm.simulation.replay.prepare import PreparedTape
 from dmm.simulation.replay.result import Outcomes, ReplayResult
-from dmm.simulation.replay.schedule import Plan, plan_of
+from dmm.simulation.replay.schedule import Cadence, Plan, plan_of
 from dmm.simulation.replay.set_layout import (
     DESK_SET_COLUMNS,
     S_REPORTS_LOST,
@@ -110,7 +110,7 @@ def replay(
         If more reports were under way to a set than it can hold.
     """
     _require(tape, sets, terms, funding, settings, blocks)
-    cadences = list(dict.fromkeys(one.pace for one in sets if one.policy != "desk"))
+    groups, cadences = _cadences(sets)
     plan = plan_of(
         tape,
         cadences,
@@ -123,25 +123,26 @@ def replay(
     mark_same(tape, plan)
     desks = [one for one in sets if one.policy == "desk"]
     stride = DESK_SET_COLUMNS if desks else SET_COLUMNS
-    shared = Shared(tape, terms, funding, stride)
+    shared = Shared(tape, terms, funding, plan, stride)
     heard = desk_feed(tape, desks, terms[0], online, shared.messages) if desks else NO_FEED
-    names = {pace: number for number, pace in enumerate(cadences)}
-    longs, reals, actions = blank_sets(sets, names, plan, tape, stride)
+    longs, reals, actions = blank_sets(sets, groups, plan, tape, stride)
     notes = np.zeros((len(sets), plan.blocks, B_COLUMNS), dtype=np.int64)
     fills = np.zeros((len(sets), settings.fills_max, F_COLUMNS), dtype=np.int64)
     play = compiled_pass()
+    nobody = np.full(len(tape.messages) + 1, NONE, dtype=np.int64)
 
     def run(piece: tuple[int, int]) -> None:
         first, last = piece
         m = longs[first * stride : last * stride]
-        play(
-            m, reals[first * X_COLUMNS : last * X_COLUMNS], shared.levels(), shared.venues.copy(),
-            shared.messages, tape.rows, tape.prices, tape.rank, shared.views, shared.tiers,
-            shared.funding, shared.powers, plan.stops, plan.entries, estimates, actions,
-            notes[first:last], fills[first:last],
-            np.full(len(tape.messages) + 1, NONE, dtype=np.int64), heard.feed, heard.market,
-            heard.told, heard.breaks, heard.way,
-        )  # fmt: skip
+        agenda = nobody.copy() if desks else nobody
+        with shared.levels() as levels:
+            play(
+                m, reals[first * X_COLUMNS : last * X_COLUMNS], levels, shared.venues.copy(),
+                shared.messages, tape.shown, tape.prices, tape.rank, shared.views, shared.tiers,
+                shared.funding, shared.powers, plan.stops, plan.entries, estimates, actions,
+                notes[first:last], fills[first:last], agenda, heard.feed, heard.market,
+                heard.told, heard.breaks, heard.way,
+            )  # fmt: skip
 
     count = max(blocks, -(-len(sets) // (DESKS_AT_ONCE if desks else SETS_AT_ONCE)))
     cuts = np.linspace(0, len(sets), min(count, len(sets)) + 1).astype(int).tolist()
@@ -162,6 +163,15 @@ def replay(
         block_ends_ns=plan.block_ends_ns,
         notes=notes,
     )
+
+
+def _cadences(sets: Sequence[ParameterSet]) -> tuple[Longs, list[Cadence]]:
+    """Return the number of each set's cadence, none for a desk's, and the cadences."""
+    names: dict[Cadence, int] = {}
+    groups = [
+        NONE if one.policy == "desk" else names.setdefault(one.pace, len(names)) for one in sets
+    ]
+    return np.array(groups, dtype=np.int64), list(names)
 
 
 def _require(
@@ -187,9 +197,9 @@ def _require(
         ]
         if any(not 0 <= venue < tape.venues for venue in venues):
             raise UsageFault(f"a set trades at a venue that is not replayed: {one.params}")
-    size = int(tape.rows[:, 1].max(initial=0))
+    size = tape.size_max
+    own = min(1_000 * size, max(_lots_max(one) for one in sets))
     for view in tape.views:
-        own = min(1_000 * size, max(_lots_max(one) for one in sets))
         _require_range(view.instrument, size, int(view.mid.max()), own=own)
 
 

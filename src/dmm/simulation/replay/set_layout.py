@@ -24,36 +24,37 @@ from dmm.simulation.replay.layout import (
 )
 
 (
-    S_POLICY,
     S_GROUP,
-    S_NEXT_AT,
-    S_COUNT,
+    S_LINK,
+    S_IS_BUSY,
+    S_QUIET,
     S_PENDING,
-    S_LEFT,
-    S_LEFT_OF,
-    S_REPORT_FIRST,
+    S_COUNT,
     S_REPORT_COUNT,
+    S_POLICY,
     S_PEAK,
     S_DRAWDOWN_MAX,
+    S_LAST_MID,
+    S_SENT,
+    S_REFUSED,
+    S_NUMBER,
+    S_HEARD_AT,
+    S_REPORT_FIRST,
+    S_LEFT,
+    S_LEFT_OF,
+    S_FILLS,
+    S_REJECTED,
+    S_REPORTS_LOST,
+    S_NEXT_AT,
+    S_ACTION,
+    S_ACTION_LAST,
+    S_DECISIONS,
     S_POSTURE,
     S_SIGMA_HIGH,
     S_SIGMA_EXTREME,
-    S_LAST_MID,
-    S_HEARD_AT,
-    S_SENT,
-    S_REFUSED,
-    S_REJECTED,
-    S_DECISIONS,
-    S_ACTION,
-    S_ACTION_LAST,
-    S_REPORTS_LOST,
-    S_FILLS,
-    S_NUMBER,
-    S_QUIET,
     S_DUE,
     S_INDEX,
     S_POSITION,
-    S_LINK,
     S_LINK_BEFORE,
     S_STIRRED,
     S_STIR_LINK,
@@ -74,8 +75,9 @@ from dmm.simulation.replay.layout import (
     S_FILLS_OFF,
     S_RATE_LEFT,
     S_SCRATCH,
-) = range(50)
-"""`S_COUNT` orders, `S_PENDING` messages under way, `S_LEFT` of trade `S_LEFT_OF`; what it knows:
+) = range(51)
+"""`S_IS_BUSY` when it must be looked at with every decision of its cadence, `S_LINK` the next such
+set; `S_COUNT` orders, `S_PENDING` messages under way, `S_LEFT` of trade `S_LEFT_OF`; what it knows:
 peak and drawdown of its profit, posture and breakers; counts; its script; its number; `S_QUIET`
 when its last decision changed nothing and nothing was heard since: the same inputs would change
 nothing again.
@@ -86,7 +88,10 @@ comes next to look, and from which message on), its next break; number of its la
 ring of those under way, the latest arrival; what it sees; a breaker; what requests are left."""
 
 SCRATCH = 18
-S_ACCOUNTS = S_SCRATCH + SCRATCH
+LINE = 8
+"""Numbers in a line of the processor's cache; what is read together stands in one."""
+
+S_ACCOUNTS = -(-(S_SCRATCH + SCRATCH) // LINE) * LINE
 
 (
     A_INVENTORY,
@@ -111,7 +116,7 @@ and funding paid are > 0."""
 S_WHOLE = S_ACCOUNTS + VENUES_MAX * A_COLUMNS
 S_LINE = S_WHOLE + WHOLE_MAX
 S_FREE = S_LINE + ORDERS_MAX
-S_ORDERS = S_FREE + ORDERS_MAX
+S_ORDERS = -(-(S_FREE + ORDERS_MAX) // LINE) * LINE
 """Orders in the order they were sent, and the places that are free; then the places themselves."""
 
 FREE, SENT, LIVE, ENDED = 0, 1, 2, 3
@@ -123,30 +128,30 @@ SCRIPT, DESK, SYMMETRIC, HUMMINGBOT, GLFT_GRID = range(5)
 """Numbers of the policies."""
 
 (
-    O_STATE,
-    O_SIDE,
-    O_PRICE,
-    O_SIZE,
-    O_LEFT,
-    O_AHEAD,
-    O_CUT,
-    O_CUT_AT,
-    O_LEVEL,
     O_NEXT,
     O_PREVIOUS,
-    O_TIF,
-    O_KNOWN_LEFT,
+    O_PRICE,
+    O_SIDE,
+    O_AHEAD,
+    O_LEFT,
+    O_SET,
+    O_LEVEL,
+    O_STATE,
     O_LEAVING,
+    O_VENUE,
     O_ENTRY,
     O_CANCEL_ENTRY,
-    O_VENUE,
-    O_TAG,
+    O_TIF,
     O_REPLACES,
-    O_SET,
+    O_KNOWN_LEFT,
+    O_CUT,
+    O_CUT_AT,
+    O_SIZE,
+    O_TAG,
     O_PLACED_AT,
     O_HALF,
-    O_COLUMNS,
-) = range(23)
+) = range(22)
+O_COLUMNS = 3 * LINE
 """`O_LEFT` is what the venue has, `O_KNOWN_LEFT` what the desk knows; `O_ENTRY` and
 `O_CANCEL_ENTRY` the decisions that sent order and cancel; links and sets are places in `m`. Of the
 desk's own: when it was sent and the half-spread it was quoted at, in microticks."""
@@ -170,7 +175,7 @@ S_REPORTS = S_TAKEN + TAKEN_MAX * T_COLUMNS
 ) = range(10)
 """A report on its way to the desk; the last four for its own rule, of a fill."""
 
-SET_COLUMNS = S_REPORTS + REPORTS_MAX * R_COLUMNS
+SET_COLUMNS = -(-(S_REPORTS + REPORTS_MAX * R_COLUMNS) // LINE) * LINE
 
 # -- more of a set that follows the desk's own rule ---------------------------------------------
 
@@ -213,7 +218,7 @@ W_AGES_LATEST = W_JUDGEMENTS + 2 * JUDGED_MAX
 W_AGES_ORDERED = W_AGES_LATEST + SAMPLES_MAX
 W_APARTS = W_AGES_ORDERED + SAMPLES_MAX
 W_PENDINGS = W_APARTS + 2 * APART_MAX
-DESK_SET_COLUMNS = W_PENDINGS + PENDING_PLACES * PENDING_COLUMNS
+DESK_SET_COLUMNS = -(-(W_PENDINGS + PENDING_PLACES * PENDING_COLUMNS) // LINE) * LINE
 """Columns of a set where any follows the desk's own rule."""
 
 X_HELD, X_HELD_SQUARED, X_VENUE_COLUMNS = 0, 1, 2
