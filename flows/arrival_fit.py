@@ -1,6 +1,7 @@
-"""Every Monday, per instrument: fit how often orders arrive at which distance (κ and A).
+"""Every Monday, per instrument: fit how often orders arrived at which distance (κ and A) last week.
 
-The fit carries its confidence and range; outside the approved band it is held.
+The fit carries its confidence and range; outside the approved band it is held, and where it misfits
+or drifted from the last adopted one it falls back to that.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Every 5 minutes, per instrument: re-estimate volatility from the epoch's trades and book.
+"""Every 5 minutes, per instrument: re-estimate volatility from the book of the last five.
 
-The estimate is adopted only inside the band that governance approved.
+The estimate is adopted inside the band that governance approved, at its edge where it lies outside.
+The first one of a week reads the week, and says how volatility was spread beside that band.
 """
 
 from __future__ import annotations

@@ -157,6 +157,24 @@ class MemoryJournal(MemoryChainEvents, MemoryRetention):
     def epoch_claims(self, run_id: str) -> list[EpochClaim]:
         return [claim for claim in self._claims.values() if claim.run_id == run_id]
 
+    def estimate_before(self, run_id: str, kind: str, *, epoch: int) -> EpochRow | None:
+        found = [
+            (key[2], row.ordinal, row)
+            for key, rows in self._rows.items()
+            for row in rows
+            if row.table is RowTable.ESTIMATE and row.body["kind"] == kind
+            if self._claims[key].run_id == run_id and key[2] < epoch
+        ]
+        return max(found, key=lambda entry: entry[:2])[2] if found else None
+
+    def inherited_estimate(self, run_id: str, kind: str) -> EpochRow | None:
+        for run in self.earlier_runs(run_id):
+            row = self.estimate_before(run.run_id, kind, epoch=2**62)
+            # What a run holds never goes back to version 0, so its latest row tells.
+            if row is not None and int(str(row.body["version"])) > 0:
+                return row
+        return None
+
     # -- intents
 
     def claim_due(self, *, chain: str, owner: str, lease_s: int) -> Claimed | None:
@@ -260,6 +278,8 @@ class MemoryJournal(MemoryChainEvents, MemoryRetention):
             return entry.live_slot.slot
         if bounds is not None and not self._has_room(entry.intent, bounds):
             return None
+        if bounds is not None and self._is_taken(claimed, signer, anchor, bounds):
+            return None
         lane = (claimed.intent.chain, signer)
         slot = max(self._lanes.get(lane, 0), finalized_slot)
         self._lanes[lane] = slot + 1
@@ -270,6 +290,20 @@ class MemoryJournal(MemoryChainEvents, MemoryRetention):
             signer=signer, slot=slot, generation=entry.generation, expires=expires, anchor=anchor
         )
         return slot
+
+    def _is_taken(self, claimed: Claimed, signer: str, anchor: str, bounds: LaneBounds) -> bool:
+        return any(
+            of.kind in bounds.sequenced
+            and of.intent_id != claimed.intent.intent_id
+            and state.is_open
+            and (slot.signer, slot.anchor) == (signer, anchor)
+            and self._may_have_bytes(self.entries[of.intent_id], claimed.owner)
+            for of, state, slot in self.live_slots(claimed.intent.chain)
+        )
+
+    def _may_have_bytes(self, entry: Entry, owner: str) -> bool:
+        is_leased = entry.owner != owner and entry.lease_until_ns > self._now_ns()
+        return is_leased or any(self._is_live(entry, attempt) for attempt in entry.attempts)
 
     def _has_room(self, intent: Intent, bounds: LaneBounds) -> bool:
         may_land = [
@@ -481,10 +515,13 @@ class MemoryJournal(MemoryChainEvents, MemoryRetention):
     def deployments(self, chain: str) -> dict[str, Deployment]:
         return {name: d for (on, name), d in self._deployed.items() if on == chain}
 
-    def next_quote_nonce(self, maker: str) -> int:
-        nonce = self._nonces.get(maker, 0)
+    def next_quote_nonce(self, maker: str, *, at_least: int = 0) -> int:
+        nonce = max(self._nonces.get(maker, 0), at_least)
         self._nonces[maker] = nonce + 1
         return nonce
+
+    def peek_quote_nonce(self, maker: str) -> int:
+        return self._nonces.get(maker, 0)
 
     def record_quote(self, trade: RfqTrade) -> None:
         known = self._trades.setdefault(trade.quote.quote_id, trade)

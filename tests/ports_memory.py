@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from typing import cast
 
@@ -12,12 +12,18 @@ import numpy as np
 from dmm.ledger.account import Account
 from dmm.ledger.journal import Posting
 from dmm.market.order import Fill
-from dmm.ports import SHADOW, Controls, HaltLatch, Latch, PolicyRecord, Run
+from dmm.ports import LIVE, SHADOW, Controls, HaltLatch, Latch, PolicyRecord, Run
 from dmm.quoting.decision import DecisionRecord, MarketSlice, SliceSummary
+from dmm.rfq.protocol import RfqTrade
 from dmm.units.amount import Atoms
 from dmm.units.errors import InvariantBroken, UsageFault
 from dmm.units.ids import ZERO_HASH, Hash32, Json, canonical_json, hash_link
 from dmm.units.time import Nanos
+
+
+def _listing(run: Run) -> tuple[Json, Json]:
+    listed = run.spec.get("instrument")
+    return (listed["venue"], listed["tick_size"]) if isinstance(listed, dict) else (None, None)
 
 
 class MemoryStore:
@@ -112,6 +118,11 @@ class MemoryStore:
         fixed = self._epoch_inputs.get((run_id, epoch))
         return None if fixed is None else cast("dict[str, Json]", json.loads(fixed))
 
+    def rfq_trades(self, run_id: str, epoch: int) -> list[RfqTrade]:
+        """Return nothing: no firm quote is issued here."""
+        del run_id, epoch
+        return []
+
     def close_slice(self, summary: SliceSummary) -> None:
         key = (summary.run_id, summary.epoch)
         known = self._slices.setdefault(key, summary)
@@ -124,6 +135,33 @@ class MemoryStore:
     def last_slice(self, run_id: str) -> SliceSummary | None:
         found = [summary for (run, _), summary in self._slices.items() if run == run_id]
         return max(found, key=lambda summary: summary.epoch, default=None)
+
+    def recent_slices(
+        self, run_id: str, *, epoch: int, from_ns: Nanos, limit: int
+    ) -> Iterator[SliceSummary]:
+        names = [run_id, *(run.run_id for run in self.earlier_runs(run_id))]
+        found = [
+            summary
+            for name in names
+            for summary in sorted(
+                (s for (run, _), s in self._slices.items() if run == name),
+                key=lambda summary: -summary.epoch,
+            )
+            if (name != run_id or summary.epoch <= epoch) and summary.ended_at_ns > from_ns
+        ]
+        return iter(found[:limit])
+
+    def earlier_runs(self, run_id: str) -> list[Run]:
+        """Return runs of the run's market begun before it, the latest first."""
+        mine = self.run(run_id)
+        market = (mine.symbol, LIVE if mine.kind == SHADOW else mine.kind, *_listing(mine))
+        found = [
+            run
+            for run in self._runs.values()
+            if (run.symbol, run.kind, *_listing(run)) == market
+            and (run.started_at_ns, run.run_id) < (mine.started_at_ns, mine.run_id)
+        ]
+        return sorted(found, key=lambda run: (run.started_at_ns, run.run_id), reverse=True)
 
     # -- ledger
 
@@ -228,6 +266,9 @@ class MemoryStore:
 
     def policy_head(self) -> PolicyRecord | None:
         return self._policies[-1] if self._policies else None
+
+    def policies(self, *, limit: int) -> list[PolicyRecord]:
+        return self._policies[::-1][:limit]
 
     def append_policy(self, record: PolicyRecord) -> bool:
         if record.sequence < len(self._policies):

@@ -8,7 +8,7 @@ import numpy as np
 
 from dmm.adapters.feeds.native_write import write_tape
 from dmm.governance.candidate import Candidate
-from dmm.ports.research import Search
+from dmm.ports.research import Proposed, Search
 from dmm.sandbox.market import SimulatedMarket
 from dmm.units.errors import InvariantBroken, UsageFault
 from dmm.units.ids import Hash32
@@ -44,7 +44,7 @@ class MemorySearches:
     def __init__(self) -> None:
         self.opened: dict[str, Search] = {}
         self.pieces: dict[tuple[str, int], tuple[Hash32, bytes]] = {}
-        self.proposed: list[Candidate] = []
+        self.proposed: list[Proposed] = []
 
     def open_search(self, search: Search) -> Search:
         return self.opened.setdefault(search.search_id, search)
@@ -69,12 +69,12 @@ class MemorySearches:
         return self.pieces[search_id, number][1]
 
     def record_candidate(self, candidate: Candidate, *, now_ns: Nanos) -> bool:
-        if candidate in self.proposed:
+        if any(candidate == known.candidate for known in self.proposed):
             return False
-        self.proposed.append(candidate)
+        self.proposed.append(Proposed(candidate=candidate, proposed_at_ns=now_ns))
         return True
 
-    def candidates(self, *, limit: int) -> list[Candidate]:
+    def candidates(self, *, limit: int) -> list[Proposed]:
         return list(reversed(self.proposed))[:limit]
 
 

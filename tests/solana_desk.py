@@ -13,6 +13,7 @@ from dmm.adapters.solana.abi import program_abi
 from dmm.adapters.solana.client import SolanaChain
 from dmm.adapters.solana.codec import TOKEN, Book, token_account
 from dmm.adapters.solana.events import SolanaLog
+from dmm.adapters.solana.nonce_accounts import NONCE_BYTES, make_nonce, nonce_address
 from dmm.adapters.solana.sign import sign_quote, sign_settlement
 from dmm.adapters.solana.terms import page_address
 from dmm.market.instrument import Asset
@@ -41,6 +42,7 @@ class SolanaDesk:
     nonces: int = 0
     ordinals: int = 0
     sent: list[SignedTx] = field(default_factory=list)
+    nonce_accounts: tuple[str, ...] = ()
     _chain: SolanaChain | None = None
     _log: SolanaLog | None = None
 
@@ -105,7 +107,21 @@ class SolanaDesk:
             deployments=self.by_name,
             unit_fee_max=1_000_000,
             unit_tip=1_000,
+            nonce_accounts=self.nonce_accounts,
         )
+
+    def use_nonces(self, count: int) -> None:
+        """Make nonce accounts of the operator; send slots are their values from here on."""
+        payer, operator = self.actors.deployer, self.actors.operator.public
+        lamports = int(self.call("getMinimumBalanceForRentExemption", NONCE_BYTES))
+        for number in range(count):
+            calls = make_nonce(payer.public, operator, number, lamports=lamports)
+            Sender(self.call, payer).run(calls)
+        self.nonce_accounts = tuple(
+            str(nonce_address(payer.public, operator, number)) for number in range(count)
+        )
+        self._chain = None
+        self.finalize()
 
     def log(self, *urls: str) -> SolanaLog:
         if urls:

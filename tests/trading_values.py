@@ -11,6 +11,7 @@ from dmm.market.order import Fill, Order, TimeInForce
 from dmm.market.tape import DepthUpdate, TradePrint
 from dmm.market.view import MarketView
 from dmm.ports import PolicyRecord
+from dmm.quoting.scale import Estimates
 from dmm.units.amount import Atoms, HalfTicks, Lots, Ticks
 from dmm.units.ids import ZERO_HASH, content_id
 from dmm.units.time import NS_PER_MS, Nanos
@@ -35,6 +36,9 @@ INVERSE = Instrument(
     contract_size=Decimal(100),
 )
 INSTRUMENTS = (LINEAR, INVERSE)
+
+MEASURED = Estimates(version=1, kappa_nano=1, sigma_microticks=1)
+"""Adopted estimates at the lower edges of any band, for markets too short to measure."""
 
 START_NS = Nanos(1_700_000_000_000_000_000)
 

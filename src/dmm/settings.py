@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import (
@@ -73,6 +74,11 @@ class Settings(BaseSettings):
         ge=0,
         description="Priority fee to begin with, in millionths of a lamport per compute unit.",
     )
+    solana_nonce_accounts: tuple[str, ...] = Field(
+        default=(),
+        description="Nonce accounts whose authority is the settlement signer: send slots are their "
+        "values; empty: send slots are the reach of recent blockhashes.",
+    )
     ton_configs: tuple[Path, ...] = Field(
         default=(),
         description="Files in the form of TON's global.config.json, each a set of liteservers.",
@@ -87,6 +93,11 @@ class Settings(BaseSettings):
         default=1_000_000_000,
         gt=0,
         description="Cap of what is attached to one message on TON, in nanoton.",
+    )
+    ton_wallet: Literal["highload-v3", "v5"] = Field(
+        default="highload-v3",
+        description="The settlement signer's wallet on TON, highload-v3 or v5; its policy names "
+        "the same.",
     )
     signer_socket: Path = Field(
         default=Path("/run/dmm/settlement.sock"),
@@ -104,6 +115,11 @@ class Settings(BaseSettings):
     )
     buyback_maker_url: str = Field(
         default="", description="The market maker asked for buyback quotes, over HTTP."
+    )
+    statement_taker_url: str = Field(
+        default="",
+        description="Who is asked, over HTTP, to sign net statements for the takers; empty: nets "
+        "carry their quotes in the call.",
     )
     peg_url: str = Field(
         default="",
@@ -192,6 +208,11 @@ class Settings(BaseSettings):
         path = os.environ.get("DMM_CONFIG")
         toml = TomlConfigSettingsSource(settings_cls, toml_file=path) if path else None
         return (init_settings, env_settings, *((toml,) if toml else ()))
+
+
+def inherited_environment() -> dict[str, str]:
+    """Return what children take over of the caller's environment: where compiled code is kept."""
+    return {name: os.environ[name] for name in ("NUMBA_CACHE_DIR",) if os.environ.get(name)}
 
 
 def socket_of(home: Path, chain: str) -> Path:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dmm.sandbox.chaos.plan import LIES, FaultKind
-from tests.e2e.desk import Finished, run_dmm, wait_until_gone
+from tests.e2e.desk import ROOT, Finished, command, run_dmm, wait_until_gone
 
 SEED = int(os.environ.get("DMM_CHAOS_SEED", "4"))
 FRESH = int(os.environ.get("DMM_CHAOS_SEED", "0")) or random.SystemRandom().randrange(1, 2**31)
@@ -50,6 +53,29 @@ def test_a_lap_of_kills_forks_lies_and_a_restore_settles_everything_once(
     killed = {f["target"].partition("@")[0] for f in faults if f["kind"] == FaultKind.KILL}
     assert {"settler", "settlement-signer", "quote-signer", "flow-runner", "postgres"} <= killed
     assert {*LIES, FaultKind.REORG, FaultKind.RESTORE} <= {f["kind"] for f in faults}
+    assert wait_until_gone(state) == []
+
+
+@pytest.mark.deep
+@pytest.mark.timeout(600)
+def test_a_lap_that_is_interrupted_under_a_fault_is_audited_all_the_same(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DMM_CHAINS", '["evm"]')
+    arguments = ("chaos", "--seed", str(SEED), "--json", "--state", str(state))
+    said = tmp_path / "said"
+    with said.open("wb") as stderr, (tmp_path / "out").open("wb") as stdout:
+        process = subprocess.Popen(command(arguments), stdout=stdout, stderr=stderr, cwd=ROOT)
+    until_s = time.monotonic() + LAP_S_MAX
+    while b"FAULT" not in said.read_bytes():
+        assert process.poll() is None, said.read_text()
+        assert time.monotonic() < until_s
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(LAP_S_MAX) == 130, said.read_text()
+    left = json.loads((tmp_path / "out").read_bytes())
+    assert left["faults"]
+    assert (left["interrupted"]["audited"], left["interrupted"]["difference"]) == (True, 0)
     assert wait_until_gone(state) == []
 
 

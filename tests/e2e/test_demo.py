@@ -60,11 +60,19 @@ def check_chains(result: dict[str, Any], *, epochs: int) -> None:
         assert len(set(chain["transactions"])) == len(chain["transactions"]), name
         assert chain["rewards"] >= 1, name
         assert chain["quotes"] >= 1, name
+    check_nets(chains["evm"])
     bought = [e["epoch"] for e in result["epochs"] if e["rows"].get("buyback_settlement")]
     assert {name: chain["buybacks"] for name, chain in chains.items()} == {
         name: sum(epoch % len(names) == place for epoch in bought)
         for place, name in enumerate(names)
     }
+
+
+def check_nets(home: dict[str, Any]) -> None:
+    """Quotes of one taker went together: by statements of both parties, and by nets."""
+    together = home["nets"] + home["statements"]
+    assert home["netted"] >= 2 * together
+    assert len(home["transactions"]) <= home["final"] - home["netted"] + together
 
 
 @real_data
@@ -82,6 +90,9 @@ def test_a_real_recording_is_played_settled_and_audited(tape: Path, state: Path)
 
 def test_without_a_tape_a_simulated_market_plays_and_says_so(simulated: Session) -> None:
     check(simulated.done.result, epochs=2)
+    home = simulated.done.result["chains"]["evm"]
+    # The first epoch's taker signs statements, the second one's does not.
+    assert (home["statements"], home["nets"]) == (1, 1)
     assert simulated.done.result["simulated"] is True
     assert "DEMO" in simulated.done.err
 

@@ -77,6 +77,18 @@ def test_a_desk_that_stays_obeys_the_kill_switch_until_governance_releases_it(st
         assert json.loads(reset.out)["halted"] is False
         quoting = counted(state, QUOTING)
         assert wait_for_more(state, QUOTING, quoting) > quoting
+
+        switched = run_dmm(
+            "gov", "policy", "--preset", "defensive", "--json", "--state", str(state)
+        )
+        # Order 1 was the release.
+        assert json.loads(switched.out)["sequence"] == 2, switched.err
+        with PostgresStore(Wiring.load(state / "run").database_url) as store:
+            head = store.policy_head()
+        assert head is not None
+        assert (head.sequence, head.policy.preset) == (2, "defensive/paper-cex")
+        again = run_dmm("gov", "policy", "--preset", "defensive", "--state", str(state))
+        assert (again.code, "is in force already, by order 2" in again.err) == (2, True)
     finally:
         desk.send_signal(signal.SIGINT)
         _, err = desk.communicate(timeout=UP_S_MAX)

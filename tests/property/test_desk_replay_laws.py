@@ -48,7 +48,10 @@ QUICK = {
     "toxicity_sustained": 1,
     "drawdown_atoms_max": 10**12,
 }
-DESK = desk_set(policy(**QUICK))
+MEASURED = {"sigma_microticks": 1, "kappa_nano": 1}
+"""Tapes of milliseconds tell no volatility, and the desk quotes on none that nobody measured."""
+
+DESK = desk_set(policy(**QUICK), **MEASURED)
 
 
 def delayed(entry_ns: int, response_ns: int = 0) -> VenueTerms:
@@ -114,7 +117,10 @@ def test_a_desk_among_others_trades_as_it_does_alone_however_the_sets_are_cut(
 ) -> None:
     common = Common(size_lots=3, inventory_max_lots=9, pace=EveryInterval(interval_ns=NS_PER_MS))
     sets = [
-        desk_set(policy(**{**QUICK, "refresh_ms": refresh, "skew_beta_ubps": 200_000 * refresh}))
+        desk_set(
+            policy(**{**QUICK, "refresh_ms": refresh, "skew_beta_ubps": 200_000 * refresh}),
+            **MEASURED,
+        )
         for refresh in (1, 2, 3, 5)
     ]
     sets[1:1] = [symmetric_set(common, half_ticks=0.6), symmetric_set(common, half_ticks=1.1)]

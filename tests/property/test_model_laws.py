@@ -280,18 +280,25 @@ def test_any_numbers_give_finite_prices_or_a_refusal(model: Model, data: st.Data
         assert not isinstance(value, float) or math.isfinite(value)
 
 
-TELEMETRY = st.builds(
-    DCTMarketMakerInputs,
-    mid_price=numbers(1e-6, 1e6),
-    inventory=numbers(-1e6, 1e6),
-    target_inventory=numbers(-1e5, 1e5),
-    inventory_limit=numbers(5e5, 1e7),
-    volatility=numbers(0.01, 1.6),
-    ton_reference_price=st.one_of(st.none(), numbers(1e-6, 1e6)),
-    onchain_depth=st.one_of(st.none(), numbers(0, 1e9)),
-    offchain_depth=st.one_of(st.none(), numbers(0, 1e9)),
-    recent_volume=numbers(0, 1e9),
-)
+@st.composite
+def telemetry(draw: st.DrawFn) -> DCTMarketMakerInputs:
+    """Markets whose reference lies where no depth can carry the fair value beyond the guard."""
+    mid = draw(numbers(1e-6, 1e6))
+    apart = draw(st.one_of(st.none(), numbers(0.901, 1.099)))
+    return DCTMarketMakerInputs(
+        mid_price=mid,
+        inventory=draw(numbers(-1e6, 1e6)),
+        target_inventory=draw(numbers(-1e5, 1e5)),
+        inventory_limit=draw(numbers(5e5, 1e7)),
+        volatility=draw(numbers(0.01, 1.6)),
+        ton_reference_price=None if apart is None else mid * apart,
+        onchain_depth=draw(st.one_of(st.none(), numbers(0, 1e9))),
+        offchain_depth=draw(st.one_of(st.none(), numbers(0, 1e9))),
+        recent_volume=draw(numbers(0, 1e9)),
+    )
+
+
+TELEMETRY = telemetry()
 
 
 @pytest.mark.parametrize("convention", ["as2008", "dct"])
@@ -332,3 +339,22 @@ def test_a_volatility_that_moves_quotes_beyond_the_guard_is_refused_by_name(
     values = asdict(inputs) | {"volatility": min(100.0, 5 * factor)}
     with pytest.raises(InputRefused, match=r"^volatility = "):
         DCTMarketMakerService().quote(values)
+
+
+@given(inputs=TELEMETRY, apart=numbers(-18, 18), onchain=numbers(0, 1e30))
+def test_a_reference_is_refused_by_name_or_moves_the_fair_value_within_the_guard(
+    inputs: DCTMarketMakerInputs, apart: float, onchain: float
+) -> None:
+    reference = inputs.mid_price * 10**apart
+    assume(1e-15 <= reference <= 1e15)
+    values = asdict(inputs) | {"ton_reference_price": reference, "onchain_depth": onchain}
+    refusal = ""
+    try:
+        quote = DCTMarketMakerService().quote(values)
+    except InputRefused as refused:
+        refusal = str(refused)
+    if refusal:
+        assert refusal.startswith("ton_reference_price = ")
+        return
+    assert abs(quote.fair_value / inputs.mid_price - 1) <= 0.1 * (1 + 1e-12)
+    assert 0.5 <= reference / inputs.mid_price <= 2

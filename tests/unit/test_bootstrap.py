@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import functools
+
 import pytest
+from journal_memory import MemoryJournal
 
 from dmm import bootstrap
-from dmm.bootstrap.jobs import JOBS
+from dmm.bootstrap.jobs import JOBS, countersign
 from dmm.ports import Run
 from dmm.settings import Settings
 from dmm.settlement.epoch import Job, JobStatus
@@ -50,6 +53,22 @@ def test_a_schedule_that_comes_too_early_waits_instead_of_failing(
     assert outcome.status is JobStatus.WAITING
     assert words in outcome.note
     assert outcome.rows == {}
+
+
+def test_nets_become_statements_only_where_a_taker_is_named_and_the_chain_has_them() -> None:
+    silent = bootstrap.Desk(Settings(chains=("evm", "solana")))
+    silent.__dict__["store"] = MemoryJournal()
+    assert countersign(silent, "evm") is None
+    asking = bootstrap.Desk(
+        Settings(chains=("evm", "solana"), statement_taker_url="http://127.0.0.1:1")
+    )
+    asking.__dict__["store"] = MemoryJournal()
+    assert countersign(asking, "solana") is None
+    found = countersign(asking, "evm")
+    assert isinstance(found, functools.partial)
+    # The maker's word is the quote signer's: no other process has the key.
+    assert found.keywords["maker"] is asking.quote_signer("evm")
+    assert found.keywords["taker"] is asking.statement_taker
 
 
 def test_what_is_warmed_exists() -> None:

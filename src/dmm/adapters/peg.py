@@ -11,6 +11,7 @@ from dmm.risk.depeg import PPM_ONE
 from dmm.units.errors import Retryable
 from dmm.units.json_text import parse_json
 from dmm.units.time import Nanos
+from dmm.units.web_address import shown
 
 TIMEOUT_S = 2.0
 ANSWER_BYTES_MAX = 65_536
@@ -45,10 +46,10 @@ class TickerPeg:
         try:
             answer = httpx.get(self._url, timeout=TIMEOUT_S)
         except httpx.HTTPError as error:
-            raise Retryable(f"peg ticker {self._url} cannot be reached: {error}") from error
+            raise Retryable(f"peg ticker {shown(self._url)} cannot be reached: {error}") from error
         if answer.status_code != httpx.codes.OK or len(answer.content) > ANSWER_BYTES_MAX:
             raise Retryable(
-                f"peg ticker {self._url} answered {answer.status_code} and "
+                f"peg ticker {shown(self._url)} answered {answer.status_code} and "
                 f"{len(answer.content)} bytes"
             )
         return _mid_ppm(answer.content, self._url), asked_at_ns
@@ -58,7 +59,7 @@ def _mid_ppm(content: bytes, url: str) -> int:
     try:
         body = parse_json(content)
     except ValueError as error:
-        raise Retryable(f"peg ticker {url} answered no JSON: {error}") from error
+        raise Retryable(f"peg ticker {shown(url)} answered no JSON: {error}") from error
     for names in BID_AND_ASK:
         if not isinstance(body, dict) or not all(isinstance(body.get(name), str) for name in names):
             continue
@@ -68,4 +69,4 @@ def _mid_ppm(content: bytes, url: str) -> int:
                 return int((bid + ask) / 2 * PPM_ONE)
         except (InvalidOperation, OverflowError):
             continue
-    raise Retryable(f"peg ticker {url} answered no bid and ask above 0")
+    raise Retryable(f"peg ticker {shown(url)} answered no bid and ask above 0")

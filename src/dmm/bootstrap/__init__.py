@@ -115,7 +115,7 @@ def estimate_report(job: str, *, run_id: str = "", epoch: int) -> str:
     """
     from dmm.adapters.reports.calibration_evidence import arrival_markdown, volatility_markdown
     from dmm.usecases.estimates import ARRIVAL, VOLATILITY, estimate_of
-    from dmm.usecases.recalibrate import depths_of
+    from dmm.usecases.recalibrate import window_of
 
     store = desk().store
     run = store.run(run_id) if run_id else store.latest_run()
@@ -124,9 +124,10 @@ def estimate_report(job: str, *, run_id: str = "", epoch: int) -> str:
     summary = None if run is None else store.slice(run.run_id, epoch)
     if known is None or summary is None:
         return ""
+    window = window_of(store, known, summary)
     if kind == VOLATILITY:
-        return volatility_markdown(known, summary)
-    return arrival_markdown(known, depths_of(summary))
+        return volatility_markdown(known, window.changes_half_ticks)
+    return arrival_markdown(known, window.depths)
 
 
 def correlate(*, flow_run: str) -> None:

@@ -16,6 +16,7 @@ from dmm.units.errors import UsageFault
 
 if TYPE_CHECKING:
     from dmm.ports import Chain, ChainLog, Deployment, Store
+    from dmm.usecases.net_settlement import StatementIsSigned
     from dmm.usecases.rfq import VerifyAcceptance
 
 _PACKAGED_ARTEFACTS = Path(__file__).parents[1] / "adapters" / "evm" / "build"
@@ -91,6 +92,18 @@ def access(wired: Wired, name: str) -> Access:
             raise UsageFault(f"there is no adapter for chain {name!r}: take it out of DMM_CHAINS")
 
 
+def statement_check(wired: Wired, name: str) -> StatementIsSigned | None:
+    """Return what tells whether both parties signed a net statement; None where there are none."""
+    if name != "evm":
+        return None
+    from dmm.adapters.evm.codec import Book
+    from dmm.adapters.evm.verify import statement_is_signed
+
+    deployments = wired.store.deployments(name)
+    book = Book(chain_id=wired.settings.evm_chain_id, deployments=deployments)
+    return functools.partial(statement_is_signed, book=book)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Evm:
     config: Settings
@@ -156,6 +169,7 @@ class _Solana:
             deployments=self.deployments,
             unit_fee_max=self.config.solana_unit_fee_max,
             unit_tip=self.config.solana_unit_tip,
+            nonce_accounts=self.config.solana_nonce_accounts,
         )
 
     def log(self) -> ChainLog:
@@ -193,12 +207,14 @@ class _Ton:
 
     def chain(self) -> Chain:
         from dmm.adapters.ton.client import TonChain
+        from dmm.adapters.ton.wallet import Wallet
 
         return TonChain(
             configs=self.config.ton_configs,
             global_id=self.config.ton_global_id,
             deployments=self.deployments,
             message_nanoton_max=self.config.ton_message_nanoton_max,
+            wallet=Wallet(self.config.ton_wallet),
         )
 
     def log(self) -> ChainLog:

@@ -8,6 +8,7 @@ What settles money has a part on each enabled chain; the rest takes its time fro
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from dmm.units.errors import Retryable
 if TYPE_CHECKING:
     from dmm.bootstrap.parts import Desk
     from dmm.ports import Chain, Run
+    from dmm.rfq.netting import Countersign
     from dmm.settlement.latch_bounds import LatchBounds
 
 REBASE_DUST_WHOLE = 1
@@ -146,10 +148,25 @@ def _settle_quotes(wired: Desk, run: Run, epoch: int) -> JobOutcome:
             clock=wired.clock,
             run_id=run.run_id,
             epoch=epoch,
+            countersign=countersign(wired, name),
         ),
         chains=chains_of(wired, run),
     )
     return merged(parts, job=Job.PMM_SETTLEMENT, run_id=run.run_id, subject=SUBJECT, epoch=epoch)
+
+
+def countersign(wired: Desk, name: str) -> Countersign | None:
+    """Return how a chain's nets become statements: the taker signs, then our quote signer.
+
+    None where nobody signs for takers, or the chain has no statements.
+    """
+    from dmm.usecases.net_settlement import countersigned
+
+    taker, check = wired.statement_taker, wired.statement_check(name)
+    if taker is None or check is None:
+        return None
+    maker = wired.quote_signer(name)
+    return functools.partial(countersigned, maker=maker, taker=taker, verify=check)
 
 
 def _dispatch(wired: Desk, run: Run, epoch: int) -> JobOutcome:

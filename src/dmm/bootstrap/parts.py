@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from dmm.bootstrap.chains import access
+from dmm.bootstrap.chains import access, statement_check
 from dmm.market.instrument import Instrument
 from dmm.settings import Settings
 from dmm.settlement.lifecycle import LaneBounds
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Store,
     )
     from dmm.units.ids import Json
+    from dmm.usecases.net_settlement import StatementIsSigned, StatementParty
     from dmm.usecases.rfq import VerifyAcceptance
 
 T = TypeVar("T")
@@ -111,6 +112,10 @@ class Desk:
         """Return what tells whether a taker signed an acceptance, by a chain's own scheme."""
         return self._part("acceptance_check", name, lambda: access(self, name).acceptance_check())
 
+    def statement_check(self, name: str = HOME_CHAIN) -> StatementIsSigned | None:
+        """Return what tells whether both parties signed a net statement; None: no such thing."""
+        return statement_check(self, name)
+
     def network_id(self, name: str = HOME_CHAIN) -> int:
         """Return the number that a chain's signatures name their network by."""
         return access(self, name).network_id
@@ -142,6 +147,14 @@ class Desk:
         if not self.settings.buyback_maker_url:
             raise UsageFault("no market maker for buybacks is known: set DMM_BUYBACK_MAKER_URL")
         return HttpMaker(self.settings.buyback_maker_url)
+
+    @functools.cached_property
+    def statement_taker(self) -> StatementParty | None:
+        """Return who signs net statements for the takers; None where nobody was named."""
+        from dmm.adapters.takers.http import HttpTaker
+
+        url = self.settings.statement_taker_url
+        return HttpTaker(url) if url else None
 
     @functools.cached_property
     def scheduler(self) -> Scheduler:

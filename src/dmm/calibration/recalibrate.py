@@ -6,8 +6,10 @@ both leave the last adopted numbers in use.
 
 Each κ is also compared with the one adopted before it: z = (ln κ − ln κ')/√(s² + s'²), s being a
 quarter of the width of the 95 % interval of ln κ in normal quantiles, (ln high − ln low)/(2·1.96).
-Logarithms, because κ is positive and its interval skewed. |z| > 1.96 is a drift: it is told, not
-refused, for the bands say how far κ may go.
+Logarithms, because κ is positive and its interval skewed. |z| > 1.96 is a drift, and the fit falls
+back: one window that contradicts the last adopted κ is no proof that the market changed. A second
+one is: a fit of other trades that drifts too, and agrees by the same test with the one refused
+before it, is adopted.
 """
 
 from __future__ import annotations
@@ -47,6 +49,14 @@ R_SQUARED_MIN = 0.8
 CI_RATIO_MAX = 4.0
 """Upper over lower bound of κ, beyond which the interval says nothing."""
 
+WINDOW_BLOCKS = 200
+"""Blocks of a long window: of a week they are fifty minutes, since trades cluster by the hour."""
+
+DRIFTED = "drifted"
+"""Marks in the evidence a fit that passed every gate but that of drift."""
+
+_CONFIRMED = "a second window says the same: adopted"
+
 
 def recalibrate_volatility(
     mid_half_ticks: NDArray[np.int64],
@@ -54,6 +64,7 @@ def recalibrate_volatility(
     last: Estimate,
     bands: Bands,
     rng: np.random.Generator,
+    heard: NDArray[np.bool_] | None = None,
 ) -> Estimate:
     """Measure σ on a grid of one second and adopt it, clamped into the policy's band.
 
@@ -66,12 +77,15 @@ def recalibrate_volatility(
     last : the estimate in use
     bands : of the epoch's policy
     rng : for the interval; seed it from the epoch, so that a repeat says the same
+    heard : by change, False where it spans more or less than a second and does not count
     """
-    changes = max(0, mid_half_ticks.size - 1)
+    if heard is None:
+        heard = np.ones(max(0, mid_half_ticks.size - 1), dtype=np.bool_)
+    changes = int(np.count_nonzero(heard))
     if changes < CHANGES_MIN:
         reason = f"{changes} changes of the mid, {CHANGES_MIN} are needed"
         return last.kept(Verdict.HELD, (reason,), {"changes": changes})
-    measured = ewma_sigma_ticks(mid_half_ticks) * MICRO
+    measured = ewma_sigma_ticks(mid_half_ticks, heard=heard) * MICRO
     if measured == 0:
         reason = f"σ is 0: the mid never moved in {changes} changes"
         return last.kept(Verdict.FALLBACK, (reason,), {"changes": changes})
@@ -81,9 +95,9 @@ def recalibrate_volatility(
         "changes": changes,
         "clamped": clamped.moved,
         "sigma_microticks_ewma": math.ceil(measured),
-        "sigma_microticks_plain": math.ceil(sigma_ticks(mid_half_ticks) * MICRO),
-        "ewma_ubps": math.ceil(ewma_sigma_bps(mid_half_ticks) * MICRO),
-        **_sigma_bounds(mid_half_ticks, rng),
+        "sigma_microticks_plain": math.ceil(sigma_ticks(mid_half_ticks, heard=heard) * MICRO),
+        "ewma_ubps": math.ceil(ewma_sigma_bps(mid_half_ticks, heard=heard) * MICRO),
+        **_sigma_bounds(np.diff(mid_half_ticks)[heard], rng),
     }
     return replace(
         last,
@@ -102,8 +116,9 @@ def recalibrate_arrival(
     bands: Bands,
     rng: np.random.Generator,
     fit_range: FitRange = DEFAULT_RANGE,
+    is_apart: bool = False,
 ) -> Estimate:
-    """Fit κ and A and adopt them if the fit is good and κ lies inside the policy's band.
+    """Fit κ and A and adopt them if the fit is good, inside the policy's band and no drift.
 
     Parameters
     ----------
@@ -112,6 +127,7 @@ def recalibrate_arrival(
     bands : of the epoch's policy
     rng : for the bootstrap; seed it from the epoch, so that a repeat says the same
     fit_range : in ticks
+    is_apart : the depths are none of those that the row of `last` was fitted on
     """
     found = depths.depth_half_ticks.size
     if found < DEPTHS_MIN:
@@ -121,22 +137,24 @@ def recalibrate_arrival(
         depths,
         rng=rng,
         fit_range=fit_range,
-        block_ns=block_ns_of(depths.duration_ns),
+        block_ns=max(block_ns_of(depths.duration_ns), depths.duration_ns // WINDOW_BLOCKS),
     )
     if isinstance(fit, TooFew):
         reason = f"{fit.levels} distances reached, {LEVELS_MIN} are needed"
         return last.kept(Verdict.HELD, (reason,), {"depths": fit.depths, "levels": fit.levels})
     evidence = _evidence(fit, depths)
     drifted: tuple[str, ...] = ()
-    z = drift_z(fit, last)
+    z = drift_z(fit, kappa_nano=last.kappa_nano, bounds=last.kappa_bounds)
     if z is not None:
         evidence["drift_z_milli"] = round(z * MILLI)
         drifted = (_told(fit, last, z),) if abs(z) > Z95 else ()
     misfit, outside = misfits(fit), _outside(fit, bands)
     if misfit:
-        return last.kept(Verdict.FALLBACK, (*misfit, *outside), evidence)
+        return last.kept(Verdict.FALLBACK, (*misfit, *outside, *drifted), evidence)
     if outside:
-        return last.kept(Verdict.HELD, outside, evidence)
+        return last.kept(Verdict.HELD, (*outside, *drifted), evidence)
+    if drifted and not (is_apart and _confirms(fit, last)):
+        return last.kept(Verdict.FALLBACK, drifted, {**evidence, DRIFTED: 1})
     return replace(
         last,
         version=last.version + 1,
@@ -145,14 +163,29 @@ def recalibrate_arrival(
         a_bid_micro=math.floor(fit.a_bid_per_s * MICRO),
         a_ask_micro=math.floor(fit.a_ask_per_s * MICRO),
         verdict=Verdict.ADOPTED,
-        reasons=drifted,
+        reasons=(*drifted, *((_CONFIRMED,) if drifted else ())),
         evidence=evidence,
     )
 
 
-def _sigma_bounds(mid_half_ticks: NDArray[np.int64], rng: np.random.Generator) -> dict[str, int]:
+def _confirms(fit: ArrivalFit, last: Estimate) -> bool:
+    """Tell whether a fit agrees with the one that fell back for its drift alone just before it."""
+    refused = last.evidence
+    if last.verdict is not Verdict.FALLBACK or not refused.get(DRIFTED):
+        return False
+    z = drift_z(
+        fit,
+        kappa_nano=refused["kappa_nano"],
+        bounds=(refused["kappa_nano_low"], refused["kappa_nano_high"]),
+    )
+    return z is not None and abs(z) <= Z95
+
+
+def _sigma_bounds(
+    changes_half_ticks: NDArray[np.int64], rng: np.random.Generator
+) -> dict[str, int]:
     """Return the 95 % interval of the plain σ, in 1e-6 ticks; nothing with one block."""
-    changes = np.diff(mid_half_ticks) / 2
+    changes = changes_half_ticks / 2
     at_ns = np.arange(changes.size, dtype=np.int64) * NS_PER_S
     squares = np.square(changes - np.mean(changes))
     found = ratio_ci95(squares, np.ones(changes.size), at_ns, rng=rng)
@@ -169,22 +202,23 @@ def _told(fit: ArrivalFit, last: Estimate, z: float) -> str:
     return f"κ drifted by {moved:+.0%} from the adopted one: z = {z:.1f}"
 
 
-def drift_z(fit: ArrivalFit, last: Estimate) -> float | None:
-    """Return z of ln κ against the κ in use; None when either has no usable interval.
+def drift_z(fit: ArrivalFit, *, kappa_nano: int, bounds: tuple[int, int]) -> float | None:
+    """Return z of ln κ against another κ; None when either has no usable interval.
 
     Parameters
     ----------
     fit : the new measurement
-    last : the estimate in use
+    kappa_nano : the other κ per tick times 1e9, for example the one in use
+    bounds : its 95 % interval in the same scale, zeros when unknown
     """
-    low, high = last.kappa_bounds
+    low, high = bounds
     if not (0 < low < high and 0 < fit.kappa_low < fit.kappa_high < math.inf):
         return None
-    if last.kappa_nano <= 0 or fit.kappa_per_tick <= 0:
+    if kappa_nano <= 0 or fit.kappa_per_tick <= 0:
         return None
     error = math.log(fit.kappa_high / fit.kappa_low) / (2 * Z95)
     error_before = math.log(high / low) / (2 * Z95)
-    moved = math.log(fit.kappa_per_tick * NANO / last.kappa_nano)
+    moved = math.log(fit.kappa_per_tick * NANO / kappa_nano)
     return moved / math.hypot(error, error_before)
 
 

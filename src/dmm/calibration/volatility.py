@@ -14,6 +14,12 @@ from dmm.units.time import NS_PER_S
 EWMA_KEEP = 0.97
 """Weight of the past in the variance, per update."""
 
+PIECE_CHANGES = 300
+"""Changes of one piece of a longer stretch: five minutes."""
+
+PIECES_MIN = 12
+"""Pieces below which their quantiles say nothing: an hour."""
+
 HORIZON_S = 120
 """The model's rolling horizon T, over which the clamp is stated."""
 
@@ -108,7 +114,9 @@ def ewma_sigma_bps(
     return 1e4 * math.sqrt(ewma_variance(returns))
 
 
-def ewma_sigma_ticks(mid_half_ticks: NDArray[np.int64]) -> float:
+def ewma_sigma_ticks(
+    mid_half_ticks: NDArray[np.int64], *, heard: NDArray[np.bool_] | None = None
+) -> float:
     """Return √v of successive mid changes in ticks, v₀ being their plain mean square.
 
     From v₀ = 0 a short series would read far too calm: after 60 updates still by a sixth of its
@@ -117,15 +125,37 @@ def ewma_sigma_ticks(mid_half_ticks: NDArray[np.int64]) -> float:
     Parameters
     ----------
     mid_half_ticks : mids in half ticks, at equal distances in time, oldest first
+    heard : by change, False where it spans a silence and does not count; all count unless given
 
     Raises
     ------
     ValueError
-        With fewer than two mids there is no change.
+        With fewer than two mids, or none but silent changes, there is no change.
     """
     changes = np.diff(mid_half_ticks) / 2
+    changes = changes if heard is None else changes[heard]
     _require_changes(changes)
     return math.sqrt(ewma_variance(changes, start=float(np.mean(np.square(changes)))))
+
+
+def sigma_spread_ticks(
+    changes_ticks: NDArray[np.float64], *, piece: int = PIECE_CHANGES
+) -> tuple[float, float, float] | None:
+    """Return the 5 %, 50 % and 95 % quantiles of σ by pieces of a longer stretch, in ticks per √s.
+
+    They say where a band of σ would bind; None with fewer than `PIECES_MIN` whole pieces.
+
+    Parameters
+    ----------
+    changes_ticks : of the mid over one second, oldest first; the oldest rest of a piece is left out
+    piece : changes of one piece, > 1
+    """
+    pieces = changes_ticks.size // piece
+    if pieces < PIECES_MIN:
+        return None
+    whole = changes_ticks[changes_ticks.size - pieces * piece :].reshape(pieces, piece)
+    low, middle, high = np.quantile(np.std(whole, axis=1), (0.05, 0.5, 0.95))
+    return float(low), float(middle), float(high)
 
 
 def horizon_bps(sigma_ticks_1s: float, *, mid_ticks: float, horizon_s: int = HORIZON_S) -> float:

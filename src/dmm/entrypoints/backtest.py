@@ -16,6 +16,7 @@ import numpy as np
 from rich.console import Console
 
 from dmm.adapters.feeds.recording import read_recording
+from dmm.adapters.reports.backtest_rows import counted
 from dmm.entrypoints.calibrate import parse_tick
 from dmm.entrypoints.pool import is_pool, run_pool_backtest
 from dmm.simulation.experiment.backtest import Backtest
@@ -69,7 +70,8 @@ def run_backtest(request: BacktestRequest) -> None:
         tick_size=None if request.tick_size is None else parse_tick(request.tick_size),
     )
     session = open_session(recording, plan=plan, grid=grid)
-    _tell(f"{session.events:,} events, {len(session.grid.sets):,} sets: replaying")
+    sets = counted(len(session.grid.sets), "set")
+    _tell(f"{counted(session.events, 'event')}, {sets}: replaying")
     threads = max(1, min(os.cpu_count() or 1, len(session.grid.sets)))
     with ThreadPoolExecutor(threads) as pool:
         started = time.perf_counter()

@@ -10,10 +10,14 @@ from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 
 from dmm.adapters.feeds import open_tape
-from dmm.adapters.reports.calibration import calibration_json, print_calibration
+from dmm.adapters.feeds.formats import format_of
+from dmm.adapters.feeds.prices import open_prices
+from dmm.adapters.reports.calibration import Body, calibration_json, print_calibration
+from dmm.adapters.reports.calibration_series import series_json
 from dmm.calibration.arrival import DEFAULT_RANGE, FIT_TICKS_MAX, FitRange
 from dmm.calibration.measure import measure
 from dmm.calibration.observation import (
@@ -23,6 +27,7 @@ from dmm.calibration.observation import (
     hour_reading,
     observe_tape,
 )
+from dmm.calibration.price_series import measure_series
 from dmm.market.tape import FLAWS, TapeReport
 from dmm.units.errors import UsageFault
 
@@ -44,8 +49,9 @@ def run_calibrate(
     allow_gaps: bool,
     seed: int,
     as_json: bool,
+    symbol: str | None = None,
 ) -> None:
-    """Measure a tape and print the result on stdout.
+    """Measure a tape, or prices by the interval, and print the result on stdout.
 
     Raises
     ------
@@ -55,15 +61,22 @@ def run_calibrate(
         If the tape cannot be used.
     """
     asked = DEFAULT_RANGE if fit_range is None else parse_range(fit_range)
+    tick = None if tick_size is None else parse_tick(tick_size)
+    if not format_of(tape).is_tape:
+        if arrival is not None:
+            raise UsageFault(f"--arrival {arrival}: prices by the interval hold no trades")
+        series = open_prices(tape, tick_size=tick, symbol=symbol)
+        found = measure_series(series, rng=np.random.default_rng(seed))
+        _print(series_json(found, fit_range=asked), as_json=as_json)
+        return
     reading = reading_of(tape, arrival=arrival)
-    feed = open_tape(
-        tape,
-        allow_gaps=allow_gaps,
-        tick_size=None if tick_size is None else parse_tick(tick_size),
-    )
+    feed = open_tape(tape, allow_gaps=allow_gaps, tick_size=tick, symbol=symbol)
     seen = observe_tape(feed.events(), reading=reading, allow_flaws=allow_gaps)
-    found = measure(seen, feed.instrument, reading=reading, seed=seed, fit_range=asked)
-    body = calibration_json(found, tape_warnings=flaws_of(feed.report))
+    measured = measure(seen, feed.instrument, reading=reading, seed=seed, fit_range=asked)
+    _print(calibration_json(measured, tape_warnings=flaws_of(feed.report)), as_json=as_json)
+
+
+def _print(body: Body, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(body, allow_nan=False) + "\n")
     else:

@@ -17,6 +17,7 @@ from dmm.entrypoints.backup import CLOCK_SLACK_S, run_backup, run_restore
 from dmm.entrypoints.demo import Progress, interruptible, wanted_chains
 from dmm.entrypoints.faults import one_line
 from dmm.sandbox.chains import left_out_text, runnable
+from dmm.sandbox.chaos.interrupt import Interrupted, LapInterrupted
 from dmm.sandbox.chaos.plan import make_plan
 from dmm.sandbox.chaos.session import Commands, run_lap
 from dmm.sandbox.chaos.timeline import Timeline
@@ -29,6 +30,8 @@ FOLDER = PROJECT_ROOT / ".dmm" / "chaos"
 SEED_BITS = 31
 LAPS_MAX = 10_000
 SECONDS_PER_MINUTE = 60
+INTERRUPTED = 130
+"""Exit code after SIGINT or SIGTERM, when nothing wrong was found."""
 
 
 def run_chaos(*, minutes: int, seed: int | None, as_json: bool, state: Path | None) -> int:
@@ -67,6 +70,12 @@ def run_chaos(*, minutes: int, seed: int | None, as_json: bool, state: Path | No
                         adopts_s=settings().intent_deadline_s + CLOCK_SLACK_S,
                     ),
                 )
+            except LapInterrupted as interrupt:
+                told.interrupted = interrupt.left
+                break
+            except KeyboardInterrupt:
+                told.interrupted = Interrupted(lap=lap, why_not="no desk was up")
+                break
             except Fault as fault:
                 told.broken = f"lap {lap} of seed {chosen}: {one_line(fault)}"
                 break
@@ -76,6 +85,8 @@ def run_chaos(*, minutes: int, seed: int | None, as_json: bool, state: Path | No
             if not verdict.is_sound or time.monotonic() - began_s >= minutes * SECONDS_PER_MINUTE:
                 break
     told.print(as_json=as_json)
+    if told.interrupted is not None and not told.is_wrong:
+        return INTERRUPTED
     return 0 if told.is_sound else 1
 
 
@@ -89,11 +100,21 @@ class Told:
     laps: list[Verdict] = field(default_factory=list)
     restarts: int = 0
     broken: str = ""
+    interrupted: Interrupted | None = None
 
     @property
     def is_sound(self) -> bool:
         """Tell whether every lap came to its end and was sound."""
-        return bool(self.laps) and not self.broken and all(lap.is_sound for lap in self.laps)
+        is_whole = bool(self.laps) and self.interrupted is None
+        return is_whole and not self.broken and not self.is_wrong
+
+    @property
+    def is_wrong(self) -> bool:
+        """Tell whether an audit found anything, also that of a lap that was interrupted."""
+        found = [*self.laps]
+        if self.interrupted is not None and self.interrupted.verdict is not None:
+            found.append(self.interrupted.verdict)
+        return not all(lap.is_sound for lap in found)
 
     def print(self, *, as_json: bool) -> None:
         """Write the result to stdout."""
@@ -132,6 +153,7 @@ class Told:
             },
             "sound": self.is_sound,
             "broken": self.broken,
+            "interrupted": None if self.interrupted is None else self.interrupted.to_json(),
         }
 
     def lines(self) -> list[str]:
@@ -150,8 +172,15 @@ class Told:
                 lines.append(f"  the kill switch is latched: {lap.killed}")
         if self.broken:
             lines.append(f"broken off: {self.broken}")
-        lines.append(f"seed {self.seed}: {'sound' if self.is_sound else 'NOT sound'}")
+        if self.interrupted is not None:
+            lines += self.interrupted.lines()
+        lines.append(f"seed {self.seed}: {self._word()}")
         return lines
+
+    def _word(self) -> str:
+        if self.interrupted is not None and not self.is_wrong:
+            return "interrupted"
+        return "sound" if self.is_sound else "NOT sound"
 
 
 def _backup(path: Path, state: Path) -> str:

@@ -15,7 +15,7 @@ from dmm import observe
 from dmm.adapters.kill_line import pull
 from dmm.bootstrap import Desk
 from dmm.ports import Latch
-from dmm.sandbox.state import RUN_FOLDER
+from dmm.sandbox.state import LOCK_FILE, RUN_FOLDER, StateFolder
 from dmm.sandbox.wiring import WIRING_FILE, Wiring
 from dmm.settings import PROJECT_ROOT, settings
 from dmm.units.errors import Fault, ServiceFault, UsageFault
@@ -38,16 +38,47 @@ def state_folder(state: Path | None) -> Path:
 
 @contextmanager
 def running_desk(state: Path | None) -> Iterator[Desk]:
-    """Connect to the desk on a state folder, or to the one the environment describes."""
+    """Connect to the desk on a state folder, or to the one the environment describes.
+
+    Raises
+    ------
+    ServiceFault
+        If no desk runs on the folder, or one that is not up yet.
+    """
     observe.configure_logging("ERROR")
     config = settings()
     if state is not None or "database_url" not in config.model_fields_set:
-        config = Wiring.load(state_folder(state) / RUN_FOLDER).settings()
+        config = _wiring_of(StateFolder(state_folder(state))).settings()
     desk = Desk(config)
     try:
         yield desk
     finally:
         desk.close()
+
+
+def _wiring_of(folder: StateFolder) -> Wiring:
+    """Return how the desk that runs on a folder is reached; what a stopped one left says nothing.
+
+    Raises
+    ------
+    ServiceFault
+        If there is none, or it is not up yet.
+    """
+    if not folder.is_taken:
+        raise ServiceFault(
+            f"no desk runs on {folder.root}: start it with `dmm up`, or name another --state"
+        )
+    wiring = folder.run / WIRING_FILE
+    try:
+        # Its owner takes the folder first and says where its services are when they are up.
+        is_up = wiring.stat().st_mtime_ns >= (folder.root / LOCK_FILE).stat().st_mtime_ns
+    except OSError:
+        is_up = False
+    if not is_up:
+        raise ServiceFault(
+            f"the desk on {folder.root} is not up yet: ask again when it says that it is"
+        )
+    return Wiring.load(folder.run)
 
 
 def run_kill(*, reason: str, state: Path | None, as_json: bool) -> None:

@@ -17,8 +17,10 @@ from rich.console import Console
 from dmm import observe
 from dmm.adapters.reports.session import SessionResult
 from dmm.adapters.reports.table import print_session
+from dmm.quoting.presets import Preset
 from dmm.sandbox.chains import LOCAL_CHAINS, left_out_text, runnable
 from dmm.sandbox.conductor import Conductor
+from dmm.sandbox.demo_program import preset_of
 from dmm.sandbox.demo_tape import inspect
 from dmm.sandbox.request import Request, resumed
 from dmm.sandbox.stack import Stack
@@ -28,6 +30,9 @@ from dmm.units.errors import ServiceFault
 
 FOLDER = PROJECT_ROOT / ".dmm" / "demo"
 TABLE_WIDTH = 150
+
+LOG_FILE = "desk.log"
+"""What the process that starts the desk logs, in the run's folder."""
 
 
 def run_demo(
@@ -40,20 +45,23 @@ def run_demo(
     keep: bool,
     as_json: bool,
     state: Path | None,
+    preset: str | None = None,
 ) -> int:
     """Run the demo and return the exit code: 1 for a difference or a settlement without an end."""
     started_s = time.monotonic()
     observe.configure_logging("ERROR")
     folder = StateFolder((state or FOLDER).absolute())
+    first = None if preset is None else preset_of(preset)
     request = Request(
         tape=tuple(str(path.resolve()) for path in tape),
         epochs=epochs,
         seed=seed,
         allow_gaps=allow_gaps,
         chains=wanted_chains(),
+        preset=first or Preset.STEADY,
     )
     if resume:
-        request = resumed(request, folder.run)
+        request = resumed(request, folder.run, preset=first)
     chains, left_out = runnable(request.chains, PROJECT_ROOT)
     if resume and left_out:
         raise ServiceFault(f"the run cannot go on here: {left_out_text(left_out)}")
@@ -66,6 +74,8 @@ def run_demo(
             folder.prepare()
         else:
             folder.start_afresh()
+        # The terminal is for people: what is logged goes beside the logs of the services.
+        observe.configure_logging("INFO", path=folder.run / LOG_FILE)
         replace(request, chains=chains).save(folder.run)
         with Stack(folder, say=say, chains=chains, left_out=left_out) as stack:
             conductor = Conductor(request=request, tape=played, stack=stack, say=say)

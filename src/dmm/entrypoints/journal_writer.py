@@ -14,8 +14,10 @@ from dmm.adapters.postgres.store import PostgresStore
 from dmm.bootstrap import desk
 from dmm.entrypoints.faults import ends_on_fault
 from dmm.market.order import Fill
+from dmm.risk.inventory import OpenLots
 from dmm.usecases.epoch_inputs import epoch_inputs
 from dmm.usecases.quote_live import Hedges
+from dmm.usecases.quoted import QuotedWatch
 from dmm.usecases.situation import EpochInputs
 from dmm.usecases.surroundings import SurroundingsWatch
 
@@ -41,19 +43,27 @@ def keep(run_id: str, line: socket.socket) -> None:
         contextlib.closing(PostgresStore(url)) as switches,
         contextlib.closing(PostgresStore(url)) as reads,
     ):
-        known = Hedges(reads, run_id)
-        guard = threading.Lock()  # each question has a thread; these two share a connection
+        known, quotes = Hedges(reads, run_id), QuotedWatch(reads, run_id, wired.clock)
+        guard = threading.Lock()  # each question has a thread; these three share a connection
 
         def inputs(epoch: int) -> EpochInputs:
             # Here hedges come when their job has booked them, which may be in any later epoch.
             with guard:
-                return replace(epoch_inputs(reads, run_id, epoch), hedges=known.new(epoch))
+                found = epoch_inputs(reads, run_id, epoch)
+                quotes.take_inputs(epoch, found.settled)
+                return replace(found, hedges=known.new(epoch))
 
         def hedges(epoch: int) -> tuple[Fill, ...]:
             with guard:
                 return known.new(epoch)
 
-        around = SurroundingsWatch(gas=wired.gas_meter, peg=wired.peg_source, clock=wired.clock)
+        def quoted() -> OpenLots:
+            with guard:
+                return quotes.look()
+
+        around = SurroundingsWatch(
+            gas=wired.gas_meter, peg=wired.peg_source, clock=wired.clock, quoted=quoted
+        )
         Keeper(
             line,
             store=writes,

@@ -31,10 +31,18 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 Chain = Annotated[str, typer.Option(help="Chain whose key it is: evm, solana or ton.")]
 Keystore = Annotated[Path, typer.Option(help="The encrypted key, mode 0600.")]
 Password = Annotated[Path, typer.Option(help="File with its password, mode 0600.")]
+Wallet = Annotated[str, typer.Option(help="Only ton: highload-v3 or v5, as in the policy.")]
+ChainId = Annotated[int, typer.Option(help="Only ton with v5: the network's number.")]
 
 
 @app.command()
-def new(chain: Chain, keystore: Keystore, password_file: Password) -> None:
+def new(
+    chain: Chain,
+    keystore: Keystore,
+    password_file: Password,
+    wallet: Wallet = "",
+    chain_id: ChainId = 0,
+) -> None:
     """Draw a key, write it encrypted to a new file, and print its address."""
     try:
         seclude()
@@ -51,18 +59,25 @@ def new(chain: Chain, keystore: Keystore, password_file: Password) -> None:
             lock(secrets.token_bytes(SECRET_BYTES), password, curve=curve, work=CEREMONY_WORK),
         )
         # Read back: a file that cannot be opened again is found now and not at a start.
-        typer.echo(address_of_secret(chain, unlock(keystore, password_file, curve=curve)))
+        secret = unlock(keystore, password_file, curve=curve)
+        typer.echo(address_of_secret(chain, secret, wallet=wallet, chain_id=chain_id))
     except Fault as fault:
         _fail(fault)
 
 
 @app.command()
-def address(chain: Chain, keystore: Keystore, password_file: Password) -> None:
+def address(
+    chain: Chain,
+    keystore: Keystore,
+    password_file: Password,
+    wallet: Wallet = "",
+    chain_id: ChainId = 0,
+) -> None:
     """Print the address of a keystore's key."""
     try:
         seclude()
         secret = unlock(keystore, password_file, curve=signing_chain(chain).curve)
-        typer.echo(address_of_secret(chain, secret))
+        typer.echo(address_of_secret(chain, secret, wallet=wallet, chain_id=chain_id))
     except Fault as fault:
         _fail(fault)
 

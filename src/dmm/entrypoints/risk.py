@@ -68,6 +68,8 @@ def to_json(report: RiskReport) -> dict[str, object]:
             "quote_atoms": report.inventory.quote_atoms,
             "gross_quote_atoms": report.inventory.gross_quote_atoms,
             "band": report.band,
+            "by_vault_atoms": dict(report.inventory.by_vault),
+            "promised_lots": asdict(report.promised),
         },
         "tail": asdict(tail) | {"is_enough": enough},
         "var_interval": _interval(report.var),
@@ -101,6 +103,11 @@ def _print(report: RiskReport) -> None:
         f"inventory worth {report.inventory.quote_atoms:,} atoms net, "
         f"{report.inventory.gross_quote_atoms:,} gross; {report.band.value} its limits"
     )
+    if report.promised.buy or report.promised.sell:
+        typer.echo(
+            f"accepted firm quotes may still buy {report.promised.buy:,} and sell "
+            f"{report.promised.sell:,} lots"
+        )
     tail = report.tail
     if isinstance(tail, InsufficientData):
         typer.echo(f"{tail.scenarios} scenarios, {tail.scenarios_min} are needed: no VaR, no CVaR")

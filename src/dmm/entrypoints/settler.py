@@ -51,13 +51,20 @@ def serve(
 ) -> None:
     """Sweep a chain until `stop` is set; pauses grow while nothing is to do or nothing answers.
 
-    A sweep in progress ends first: what it signed is stored, and the next start takes it up.
+    A pass in progress ends first: what it signed is stored, and the next start takes it up.
 
     Parameters
     ----------
     follows : also bring the journal's copy of the chain up to date; one hand of a chain does
     """
     idle_s, followed_at_ns = IDLE_S_MIN, 0
+
+    def is_follow_due() -> bool:
+        return desk.clock.now_ns() - followed_at_ns >= FOLLOW_S * NS_PER_S
+
+    def is_over() -> bool:
+        return stop.is_set() or (follows and is_follow_due())
+
     while not stop.is_set():
         try:
             counts = sweep(
@@ -69,8 +76,9 @@ def serve(
                 wait_s_max=0.0,
                 lease_s=desk.settings.lease_s,
                 bounds=desk.lane_bounds,
+                is_over=is_over,
             )
-            if follows and desk.clock.now_ns() - followed_at_ns >= FOLLOW_S * NS_PER_S:
+            if follows and is_follow_due():
                 _follow(desk, chain)
                 followed_at_ns = desk.clock.now_ns()
         except (Retryable, OutcomeUnknown) as fault:

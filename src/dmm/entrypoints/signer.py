@@ -25,6 +25,7 @@ from dmm.adapters.signers.chain_signing import ChainSigning, SigningChain
 from dmm.adapters.signers.keystore import unlock
 from dmm.adapters.signers.latch import Latches
 from dmm.adapters.signers.policy import SignerPolicy, read_policy
+from dmm.adapters.signers.quote_register import QuoteRegister
 from dmm.adapters.signers.register import Register
 from dmm.adapters.signers.remote import RemoteMethod, Tls, Web3Signer
 from dmm.adapters.signers.seclusion import seclude
@@ -197,7 +198,13 @@ def run(
                 answer, answer_all = settlement.answer, settlement.answer_all
             case Role.QUOTE:
                 answer = QuoteSigner(
-                    chain=signing, policy=rules, latches=latches, clock=clock
+                    chain=signing,
+                    policy=rules,
+                    register=QuoteRegister(
+                        folder / REGISTER_FILE, Witness(witness or folder / WITNESS_FILE)
+                    ),
+                    latches=latches,
+                    clock=clock,
                 ).answer
         observe.service(name=f"signer-{name}", state="healthy", note=signing.address)
         serve(SignerServer(socket, answer, answer_all))

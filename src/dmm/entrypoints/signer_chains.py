@@ -13,7 +13,8 @@ from dmm.adapters.signers.policy import SignerPolicy
 from dmm.adapters.signers.remote import RemoteKeys, RemoteMethod
 from dmm.ports import Deployment, SignedTx, SignRequest
 from dmm.rfq.protocol import FirmQuote
-from dmm.units.errors import ServiceFault, UsageFault
+from dmm.settlement.intent import Intent
+from dmm.units.errors import Permanent, ServiceFault, UsageFault
 
 EVM_BURN_GAS = 21_000
 """A transaction without data that calls nothing: G_transaction, Yellow Paper, appendix G."""
@@ -50,6 +51,13 @@ class AdapterSigning:
         """Sign a firm quote."""
         return bytes(self.sign.sign_quote(quote, key=self.key, book=self.book))
 
+    def sign_statement(self, statement: Intent) -> bytes:
+        """Sign a net statement, where the chain's adapter knows them."""
+        sign = getattr(self.sign, "sign_statement", None)
+        if sign is None:
+            raise Permanent(f"chain {statement.chain!r} has no net statements")
+        return bytes(sign(statement, key=self.key, book=self.book))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Facts:
@@ -80,8 +88,7 @@ def signing_chain(name: str) -> SigningChain:
         raise UsageFault(f"no signer serves chain {name!r}: the policy names one of {list(CHAINS)}")
 
     def of_secret(secret: bytes, policy: SignerPolicy) -> ChainSigning:
-        key = _adapter(name, "sign").Key(secret)
-        return _signing(name, key, policy)
+        return _signing(name, _key(name, secret, policy.wallet, policy.chain_id), policy)
 
     return SigningChain(
         curve=CHAINS[name].curve,
@@ -90,9 +97,24 @@ def signing_chain(name: str) -> SigningChain:
     )
 
 
-def address_of_secret(name: str, secret: bytes) -> str:
-    """Return the address that a chain gives to a secret's key."""
-    return str(_adapter(name, "sign").Key(secret).address)
+def address_of_secret(name: str, secret: bytes, *, wallet: str = "", chain_id: int = 0) -> str:
+    """Return the address that a chain gives to a secret's key.
+
+    Parameters
+    ----------
+    wallet, chain_id : as in a signer's policy
+    """
+    return str(_key(name, secret, wallet, chain_id).address)
+
+
+def _key(name: str, secret: bytes, wallet: str, chain_id: int) -> Any:
+    """Return a chain's key; `UsageFault` for a wallet where a key has one address alone."""
+    sign = _adapter(name, "sign")
+    if not wallet:
+        return sign.Key(secret)
+    if not hasattr(sign, "key_of"):
+        raise UsageFault(f"a key of chain {name!r} has one address: take `wallet` out")
+    return sign.key_of(secret, wallet=wallet, chain_id=chain_id)
 
 
 def _evm_remote(remote: RemoteKeys, address: str, policy: SignerPolicy) -> ChainSigning:

@@ -6,7 +6,7 @@ from dmm.ledger.fills import spread_captured
 from dmm.ledger.position import Position
 from dmm.market.instrument import Instrument
 from dmm.market.order import Fill, OrderReport
-from dmm.units.amount import Atoms, HalfTicks
+from dmm.units.amount import Atoms, HalfTicks, Lots
 from dmm.units.errors import InvariantBroken
 from dmm.units.ids import content_id
 
@@ -14,7 +14,10 @@ from dmm.units.ids import content_id
 class TradingSession:
     """Turns a venue's executions into fills, in order, and keeps what they add up to.
 
-    `fills`, `spread_captured_atoms` and `fees_atoms` count own fills since `open_slice`.
+    `position` is the desk's: own fills, hedges, and firm quotes once they are settled.
+    `hedged_lots` and `quoted_lots` are what the latter two add to its inventory, so that the rest
+    is the venue's; `is_alone` tells that there are none. `fills`, `spread_captured_atoms` and
+    `fees_atoms` count own fills since `open_slice`.
     """
 
     def __init__(self, *, run_id: str, venue: str, instrument: Instrument) -> None:
@@ -24,6 +27,8 @@ class TradingSession:
         self._ordinal = 0
         self._peak_atoms = 0
         self.position = Position(instrument=instrument)
+        self.hedged_lots = self.quoted_lots = Lots(0)
+        self.is_alone = True
         self.open_slice()
 
     def open_slice(self) -> None:
@@ -64,16 +69,26 @@ class TradingSession:
         self.fees_atoms += fill.fee_atoms
         return fill
 
-    def book_hedge(self, fill: Fill) -> None:
-        """Let a hedge that is booked elsewhere change the position; own ordinals go on as before.
+    def book_elsewhere(self, fill: Fill) -> None:
+        """Let a fill that is booked elsewhere change the position; own ordinals go on as before.
+
+        A hedge is of the same vault at another venue; a settled firm quote is of another vault.
 
         Raises
         ------
         InvariantBroken
-            If the fill is not a hedge.
+            If the fill is the session's own, an execution of its venue that is no hedge.
         """
-        if not fill.is_hedge:
-            raise InvariantBroken(f"fill {fill.fill_id.hex()} is not a hedge")
+        if fill.venue == self._venue and not fill.is_hedge:
+            raise InvariantBroken(
+                f"fill {fill.fill_id.hex()} is of {fill.venue}: the session books its own itself"
+            )
+        self.is_alone = False
+        change = fill.side.sign * fill.size
+        if fill.is_hedge:
+            self.hedged_lots = Lots(self.hedged_lots + change)
+        else:
+            self.quoted_lots = Lots(self.quoted_lots + change)
         self.position = self.position.apply(fill)
 
     def drawdown(self, mid: HalfTicks) -> Atoms:

@@ -29,10 +29,11 @@ from dmm.ports.journal import Store, WorkerStore
 from dmm.ports.money import AdoptOnly, IntentStore, LedgerStore, RestoreStore
 from dmm.ports.retention import Archive, Archived, Pruning, RetentionStore
 from dmm.ports.signing import BuybackQuoter, QuoteSigner, SignedTx, Signer, SignRequest
-from dmm.ports.trading import SHADOW, EpochStore, QuoteStore, RfqStore, Run, RunStore
+from dmm.ports.trading import LIVE, SHADOW, EpochStore, QuoteStore, RfqStore, Run, RunStore
 from dmm.ports.world import Clock, Feed, GasMeter, PegSource, Scheduler, Venue
 
 __all__ = [
+    "LIVE",
     "SHADOW",
     "AdoptOnly",
     "Answer",

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from dmm.ports.signing import SignRequest
 from dmm.settlement.chain_event import BlockRef, ChainEvent
-from dmm.settlement.intent import Intent, Purpose, Slot
+from dmm.settlement.intent import Intent, IntentKind, Purpose, Slot
 from dmm.units.amount import Atoms
 from dmm.units.ids import Hash32
 
@@ -65,12 +65,15 @@ class SlotRules:
     atomic : a transaction that succeeded has paid; without it only the replay key says so
     nets_max : accepted quotes of one taker that one transaction may settle; below 2 there are no
         nets on this chain
+    sequenced : kinds of intents whose slots are the signer's own next number, named by the anchor:
+        bytes of one number exclude each other, so only one open intent of a signer may have it
     """
 
     replaces: bool
     burns: bool
     atomic: bool
     nets_max: int = 0
+    sequenced: frozenset[IntentKind] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

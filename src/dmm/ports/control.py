@@ -102,6 +102,10 @@ class ControlStore(Protocol):
         """Return the policy in force."""
         ...
 
+    def policies(self, *, limit: int) -> list[PolicyRecord]:
+        """Return the policies that were in force, the latest first."""
+        ...
+
     def append_policy(self, record: PolicyRecord) -> bool:
         """Append an executed policy; False when that sequence is already there with this hash.
 

@@ -53,7 +53,9 @@ class IntentStore(Protocol):
     ) -> int | None:
         """Claim the next slot of the signer's lane, never below the finalized one.
 
-        None when a bound is reached: nothing was claimed, asking again later is right.
+        None when a bound is reached, or another open intent of a kind in `bounds.sequenced` has the
+        anchor, by stored bytes or under another worker's lease: nothing was claimed, asking again
+        later is right.
 
         Parameters
         ----------

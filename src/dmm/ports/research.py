@@ -81,6 +81,14 @@ class Search:
     opened_at_ns: Nanos
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposed:
+    """A proposal, and when it was made."""
+
+    candidate: Candidate
+    proposed_at_ns: Nanos
+
+
 class SearchStore(Protocol):
     """Searches, the results of their pieces, and the proposals they led to; rows are only added."""
 
@@ -114,6 +122,6 @@ class SearchStore(Protocol):
         """Record a proposal and append it to the audit log; False when it was there before."""
         ...
 
-    def candidates(self, *, limit: int) -> list[Candidate]:
+    def candidates(self, *, limit: int) -> list[Proposed]:
         """Return proposals, the latest first."""
         ...

@@ -87,6 +87,31 @@ class QuoteSigner(Protocol):
         """Sign a firm quote; `Permanent` when it breaks a cap, `Retryable` when down."""
         ...
 
+    def next_nonce(self, chain: str) -> int:
+        """Return a nonce that was never signed for the maker, nor any above it.
+
+        It outlives every restore of the journal: the signer's register is no part of it.
+
+        Raises
+        ------
+        Retryable
+            If the signer cannot be reached.
+        """
+        ...
+
+    def sign_statement(self, carrier: Intent) -> bytes:
+        """Sign for the maker what a batch of its quotes comes to, each in one statement only.
+
+        Raises
+        ------
+        Permanent
+            If a quote in it is not the maker's own, a cap would be exceeded, or the chain has no
+            net statements.
+        Retryable
+            If the signer cannot be reached, or a kill holds.
+        """
+        ...
+
 
 class BuybackQuoter(Protocol):
     """A counterparty that sells the treasury what it buys back, by firm quotes it signs itself."""

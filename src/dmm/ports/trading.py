@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,6 +16,9 @@ from dmm.units.time import Nanos
 
 SHADOW = "shadow"
 """The kind of a run that only watched."""
+
+LIVE = "up"
+"""The kind of a run that quotes in real time; a shadow goes on from the estimates of such runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +127,22 @@ class QuoteStore(Protocol):
         """Return the run's latest closed slice."""
         ...
 
+    def recent_slices(
+        self, run_id: str, *, epoch: int, from_ns: Nanos, limit: int
+    ) -> Iterator[SliceSummary]:
+        """Yield closed slices of a run's market, a page at a time, the newest first.
+
+        First the run's own, then those of earlier runs of the market; see
+        `EpochStore.inherited_estimate`. What was pruned is left out.
+
+        Parameters
+        ----------
+        epoch : the last of the run's own
+        from_ns : slices that ended by then are left out
+        limit : slices at the most, > 0
+        """
+        ...
+
 
 class EpochStore(Protocol):
     """Claims and plans of epoch jobs: the database makes an epoch run once."""
@@ -151,12 +170,34 @@ class EpochStore(Protocol):
         """Return all claims of a run."""
         ...
 
+    def estimate_before(self, run_id: str, kind: str, *, epoch: int) -> EpochRow | None:
+        """Return a run's latest estimate of a kind from epochs before one, whatever its verdict."""
+        ...
+
+    def inherited_estimate(self, run_id: str, kind: str) -> EpochRow | None:
+        """Return the latest estimate of a kind that runs begun earlier on the market have adopted.
+
+        A market is symbol, venue and tick size, since estimates are in ticks; and runs of another
+        kind are of another: what a recording said once is no measurement of today. A shadow's
+        earlier runs are the live ones.
+        """
+        ...
+
 
 class RfqStore(Protocol):
     """Firm quotes we issued."""
 
-    def next_quote_nonce(self, maker: str) -> int:
-        """Allot the maker's next nonce, densely from 0; an allotted nonce is never given again."""
+    def next_quote_nonce(self, maker: str, *, at_least: int = 0) -> int:
+        """Allot the maker's next nonce, densely from 0; an allotted nonce is never given again.
+
+        Parameters
+        ----------
+        at_least : skips to it where the journal has forgotten nonces that the signer knows of
+        """
+        ...
+
+    def peek_quote_nonce(self, maker: str) -> int:
+        """Return the first nonce that was not allotted to the maker; nothing is allotted."""
         ...
 
     def record_quote(self, trade: RfqTrade) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from dmm.market.tape import TradePrint
 from dmm.quoting.decision import MarketSlice
+from dmm.quoting.micro_watch import OnlineMicroPrice
 from dmm.quoting.online import OnlineArrival, OnlineVolatility
 from dmm.quoting.reference import ReferencePrices
 from dmm.units.amount import HalfTicks
@@ -21,12 +22,13 @@ GRID_GAP_S_MAX = 3_600
 
 
 class MarketCollector:
-    """Mid on a 1 s grid and trade depths of one slice; online κ and σ over all slices."""
+    """Mid on a 1 s grid and trade depths of one slice; online estimates over all slices."""
 
     def __init__(self) -> None:
         self.arrival = OnlineArrival()
         self.volatility = OnlineVolatility()
         self.reference = ReferencePrices()
+        self.micro = OnlineMicroPrice()
         self._states: deque[tuple[int, int]] = deque(maxlen=STATES_MAX)
         self._mid: int | None = None
         self.open_slice(Nanos(0))

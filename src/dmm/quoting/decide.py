@@ -13,7 +13,7 @@ from dmm.market.fair_value import MICROTICKS_PER_HALF, FairValue
 from dmm.market.instrument import Instrument
 from dmm.market.order import Order, TimeInForce
 from dmm.quoting.decision import Decision, RestingQuote
-from dmm.quoting.decision_inputs import DecisionInputs
+from dmm.quoting.decision_inputs import STILL, DecisionInputs
 from dmm.quoting.fair import fair_value
 from dmm.quoting.ladder import build_ladder
 from dmm.quoting.limits import limits_of, thresholds_of
@@ -121,6 +121,9 @@ def _want(inputs: DecisionInputs, policy: Policy, posture: Posture) -> _Wanted:
     quote = _quote_inputs(inputs, policy, fair)
     if not posture.may_quote:
         return _nothing(inputs, fair, quote, ())
+    unmeasured = _unmeasured(inputs)
+    if unmeasured:
+        return _nothing(inputs, fair, quote, unmeasured)
     priced = price_quote(quote, widened=posture is Posture.WIDENED)
     if not isinstance(priced, Priced):
         return _nothing(inputs, fair, quote, (priced.reason.value,))
@@ -133,6 +136,21 @@ def _nothing(
 ) -> _Wanted:
     refresh = plan_refresh(inputs.working, (), tolerance=0)
     return _Wanted(fair=fair, quote=quote, priced=None, refresh=refresh, unpriceable=why)
+
+
+def _unmeasured(inputs: DecisionInputs) -> tuple[str, ...]:
+    """Return which estimate nobody measured: not known yet, or of a book that stands still.
+
+    The policy's band would make a number of it, and the desk would quote on that.
+    """
+    if inputs.online_sigma_microticks == STILL:
+        return (UnpriceableReason.BOOK_STANDS_STILL.value,)
+    reasons = []
+    if inputs.estimated_sigma_microticks <= 0:
+        reasons.append(UnpriceableReason.SIGMA_NOT_POSITIVE.value)
+    if inputs.estimated_kappa_nano <= 0:
+        reasons.append(UnpriceableReason.KAPPA_NOT_POSITIVE.value)
+    return tuple(reasons)
 
 
 def _quote_inputs(inputs: DecisionInputs, policy: Policy, fair: FairValue) -> QuoteInputs:

@@ -20,6 +20,8 @@ from dmm.units.time import Nanos
 
 NEVER_NS = Nanos(0)
 NO_LOTS = Lots(0)
+STILL = -1
+"""The online σ of a market whose mid has not moved for a whole window."""
 
 
 def decision_bytes(body: dict[str, Json]) -> bytes:
@@ -66,7 +68,8 @@ class DecisionInputs:
 
     Estimates: σ over one second in 1e-6 ticks, κ per tick times 1e9, arrivals per second at the mid
     times 1e6 on each of our sides (0: unknown), as estimated; the policy's bands come later.
-    `online_sigma_microticks` is what the volatility breaker looks at whichever is quoted on.
+    `online_sigma_microticks` is what the volatility breaker looks at whichever is quoted on, and
+    `STILL` of a market that stands still.
 
     State and measurements: the breakers that were on, the run of toxic fills and the cycles still
     to be quoted wide; gas price over its baseline, realised over theoretical spread (both times

@@ -54,7 +54,8 @@ def _price(method: str, inputs: DecisionInputs) -> int | None:
     if not inputs.has_mid:
         return None
     if method == "stoikov":
-        return mid_microticks(inputs.mid) + inputs.micro_adjust_microticks
+        adjust = inputs.micro_adjust_microticks
+        return mid_microticks(inputs.mid) + adjust if adjust else None
     if method == "depth":
         return depth_mid(
             SideDepth(price_microticks=inputs.depth_bid_microticks, size=inputs.depth_bid_lots),

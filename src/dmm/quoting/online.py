@@ -16,6 +16,10 @@ DEPTHS_MIN = 5
 EWMA_KEEP = 0.97
 """Weight of the past in the variance, per second."""
 
+STILL_CHANGES = 120
+"""Seconds without any change of the mid after which the market stands still: the horizon T of the
+models. A weighted variance only fades, it never says that nothing moves any more."""
+
 
 class OnlineArrival:
     """κ = 1/mean depth of the last trades beyond the mid: the MLE of an exponential."""
@@ -40,10 +44,7 @@ class OnlineArrival:
 
     @property
     def kappa_nano(self) -> int:
-        """Return κ per tick times 1e9; 0 while too few trades are known.
-
-        The caller clamps it to the policy's band, so that 0 gives the widest quote allowed.
-        """
+        """Return κ per tick times 1e9; 0 while too few trades are known: nothing to quote on."""
         if len(self._depths) < DEPTHS_MIN:
             return 0
         return 2 * NANO * len(self._depths) // self._sum_half_ticks
@@ -55,12 +56,19 @@ class OnlineVolatility:
     def __init__(self) -> None:
         self._variance = 0.0
         self._weight = 0.0
+        self._unmoved = 0
 
     def observe(self, change_half_ticks: int) -> None:
         """Take the change of the mid over one second, in half ticks."""
         change = change_half_ticks / 2
         self._variance = EWMA_KEEP * self._variance + (1 - EWMA_KEEP) * change * change
         self._weight = EWMA_KEEP * self._weight + (1 - EWMA_KEEP)
+        self._unmoved = 0 if change_half_ticks else self._unmoved + 1
+
+    @property
+    def is_still(self) -> bool:
+        """Tell whether the mid has not moved over the last `STILL_CHANGES` seconds."""
+        return self._unmoved >= STILL_CHANGES
 
     @property
     def sigma_microticks(self) -> int:

@@ -20,6 +20,9 @@ class UnpriceableReason(StrEnum):
     """Why a parameter set gives no quote, in the order checked."""
 
     MID_NOT_POSITIVE = "mid_not_positive"
+    BOOK_STANDS_STILL = "book_stands_still"
+    SIGMA_NOT_POSITIVE = "sigma_not_positive"
+    KAPPA_NOT_POSITIVE = "kappa_not_positive"
     ARRIVALS_UNKNOWN = "arrivals_unknown"
     HALF_SPREAD_BEYOND_GUARD = "half_spread_beyond_guard"
     SHIFT_AT_HARD_BEYOND_GUARD = "shift_at_hard_beyond_guard"

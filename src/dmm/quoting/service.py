@@ -86,8 +86,15 @@ def fair_price(inputs: DCTMarketMakerInputs) -> FairPrice:
     by trust times depth, as `dmm.market.fair_value.blend` weighs. The mid stands on the off-chain
     depth with trust 1, the reference on the on-chain depth with trust
     c = 1/(1 + (d/100 bps)²), d = |ln(reference/mid)|. A reference near the mid moves the fair value
-    by its share of the depth; one far away is likelier stale or thin than right, and the farther it
-    is, the less it moves. c is the confidence.
+    by its share of the depth; one far away is likelier stale or thin than right, and its weight
+    falls with the square of the distance. So the fair value moves most by a reference about
+    100 bps·√(1 + D_on/D_off) away, and by one farther off the less the farther it is. c is the
+    confidence.
+
+    Raises
+    ------
+    InputRefused
+        If it lies further from the mid than `GUARD_SHARE` of it: depths in two units.
 
     References
     ----------
@@ -104,7 +111,14 @@ def fair_price(inputs: DCTMarketMakerInputs) -> FairPrice:
         offchain = onchain = 1.0
     total = offchain + trust * onchain
     weight = trust * onchain / total if total > 0 else 0.0
-    return FairPrice(price=mid + weight * (reference - mid), confidence=trust)
+    moved = weight * (reference - mid)
+    if not abs(moved) <= GUARD_SHARE * mid:
+        raise InputRefused(
+            f"ton_reference_price = {reference!r} moves the fair value by {moved / mid:+.1%} of "
+            f"mid_price = {mid!r}, more than {GUARD_SHARE:.0%}, with onchain_depth = {onchain!r} "
+            f"and offchain_depth = {offchain!r}: both depths are base tokens"
+        )
+    return FairPrice(price=mid + moved, confidence=trust)
 
 
 class DCTMarketMakerService:

@@ -13,6 +13,11 @@ from dmm.quoting.models.inputs import InputRange, InputRefused, number_in_range,
 LIMITS_AWAY_MAX = 10
 """Inventory this many limits away from its target was given in another unit than the limit."""
 
+REFERENCE_RATIO_MAX = 2.0
+"""How many times the mid a reference price may be, or the mid the reference. Two markets of one
+asset do not stay twice as dear as each other, for whoever buys here and sells there closes the gap;
+a price in atoms, cents or millionths is off by more."""
+
 NUMBER_CHARS_MAX = 60
 """Longest text that is read as a number."""
 
@@ -88,6 +93,19 @@ class DCTMarketMakerInputs:
                 f"inventory = {self.inventory!r} is {away:.6g} times inventory_limit = "
                 f"{self.inventory_limit!r} away from target_inventory = {self.target_inventory!r}; "
                 f"at most {LIMITS_AWAY_MAX} times: all three are base tokens"
+            )
+        self._require_comparable_prices()
+
+    def _require_comparable_prices(self) -> None:
+        reference = self.ton_reference_price
+        if reference is None:
+            return
+        ratio = reference / self.mid_price
+        if not 1 / REFERENCE_RATIO_MAX <= ratio <= REFERENCE_RATIO_MAX:
+            raise InputRefused(
+                f"ton_reference_price = {reference!r} is {ratio:.6g} times mid_price = "
+                f"{self.mid_price!r}; takes {1 / REFERENCE_RATIO_MAX:g} to {REFERENCE_RATIO_MAX:g} "
+                "times: both are quote per base, in the same currency and unit"
             )
 
 

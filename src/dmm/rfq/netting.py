@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from dmm.rfq.protocol import Acceptance, RfqTrade
 from dmm.settlement.batch import reserve
@@ -30,6 +31,10 @@ KEY_SIGNATURE_BYTES = 65
 """Signatures of keys; contract accounts sign otherwise, and settle singly."""
 
 
+Countersign: TypeAlias = Callable[[Intent], Intent | None]
+"""Returns the statement that both parties signed in place of a net; None when there is none."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Netting:
     """Which quotes may settle together.
@@ -40,7 +45,7 @@ class Netting:
     """
 
     quotes_max: Mapping[str, int]
-    countersign: Callable[[Intent], Intent | None] | None = None
+    countersign: Countersign | None = None
     """Asks both parties for a statement in place of a net; None: quotes go into the call."""
     window_s_max: int = NET_WINDOW_S_MAX
     window_s_min: int = NET_WINDOW_S_MIN

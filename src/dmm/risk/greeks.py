@@ -13,16 +13,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
 from enum import StrEnum
 
 from dmm.units.errors import UsageFault
 
-YEARS_MAX = 100.0
-RATE_MAX = 10.0
-"""Rates and yields beyond ±1000 % a year are percentages passed as fractions."""
+PRICE_MIN = 1e-15
+PRICE_MAX = 1e15
+"""No market trades outside: a dust token by the coin and a coin by the atom lie between."""
 
-VOLATILITY_MAX = 50.0
+YEARS_MAX = 100.0
+
+RATE_MAX = 2.0
+"""Interest beyond ±200 % a year is a percentage passed as a fraction."""
+
+YIELD_MAX = 10.0
+"""Funding reaches hundreds of percent a year and counts as a yield; beyond ±1000 % as above."""
+
+VOLATILITY_MAX = 8.0
+"""800 % a year: above the 615 % at which the desk's own band of σ ends. What lies beyond is a
+percentage passed as a fraction."""
+
+QUANTITY_MAX = 1e30
+"""Options of one kind, or units of the asset, in a book."""
+
+
+FRACTION = "a fraction a year (0.2 is 20 %)"
 
 
 class OptionKind(StrEnum):
@@ -44,12 +60,13 @@ class Option:
     Parameters
     ----------
     kind : call or put
-    spot : S, quote per base, > 0
-    strike : K, quote per base, > 0
-    expiry_years : T in years, > 0
-    volatility : σ, a fraction a year, > 0
-    rate : r, continuously compounded, a fraction a year
-    dividend : q, continuous yield or funding received by the holder, a fraction a year; b = r − q
+    spot : S, quote per base, above 1e-15, up to 1e15
+    strike : K, quote per base, above 1e-15, up to 1e15
+    expiry_years : T in years, > 0, up to 100
+    volatility : σ, a fraction a year, > 0, up to 8
+    rate : r, continuously compounded, a fraction a year, ±2
+    dividend : q, continuous yield or funding received by the holder, a fraction a year, ±10;
+        b = r − q
 
     Raises
     ------
@@ -67,17 +84,18 @@ class Option:
 
     def __post_init__(self) -> None:
         bounds = (
-            ("spot", self.spot, 0.0, math.inf),
-            ("strike", self.strike, 0.0, math.inf),
-            ("expiry_years", self.expiry_years, 0.0, YEARS_MAX),
-            ("volatility", self.volatility, 0.0, VOLATILITY_MAX),
-            ("rate", self.rate, -RATE_MAX, RATE_MAX),
-            ("dividend", self.dividend, -RATE_MAX, RATE_MAX),
+            ("spot", self.spot, PRICE_MIN, PRICE_MAX, "quote per base"),
+            ("strike", self.strike, PRICE_MIN, PRICE_MAX, "quote per base"),
+            ("expiry_years", self.expiry_years, 0.0, YEARS_MAX, "years"),
+            ("volatility", self.volatility, 0.0, VOLATILITY_MAX, FRACTION),
+            ("rate", self.rate, -RATE_MAX, RATE_MAX, FRACTION),
+            ("dividend", self.dividend, -YIELD_MAX, YIELD_MAX, FRACTION),
         )
-        for name, value, above, most in bounds:
+        for name, value, above, most, unit in bounds:
             if not (math.isfinite(value) and above < value <= most):
                 raise UsageFault(
-                    f"{name} of an option must be above {above:g} and at most {most:g}, got {value}"
+                    f"{name} of an option must be above {above:g} and at most {most:g}, {unit}, "
+                    f"got {value}"
                 )
 
 
@@ -113,7 +131,28 @@ def d1_d2(option: Option) -> tuple[float, float]:
 
 
 def greeks(option: Option) -> Greeks:
-    """Return an option's value and Greeks by the formulas above and their derivatives."""
+    """Return an option's value and Greeks by the formulas above and their derivatives.
+
+    Raises
+    ------
+    UsageFault
+        If one of them is no finite number: the inputs are far from any market.
+    """
+    try:
+        found = _greeks(option)
+    except (OverflowError, ZeroDivisionError):
+        raise _not_finite(option) from None
+    if not all(math.isfinite(value) for value in astuple(found)):
+        raise _not_finite(option)
+    return found
+
+
+def _not_finite(option: Option) -> UsageFault:
+    given = ", ".join(f"{name} = {value}" for name, value in asdict(option).items())
+    return UsageFault(f"an option has no finite Greeks for {given}: check the units")
+
+
+def _greeks(option: Option) -> Greeks:
     d1, d2 = d1_d2(option)
     sign, t = option.kind.sign, option.expiry_years
     held = option.spot * math.exp(-option.dividend * t)
@@ -140,13 +179,27 @@ def net_greeks(positions: Iterable[tuple[float, Greeks]], *, spot_units: float =
     ----------
     positions : quantity (short is negative) and the Greeks of one option
     spot_units : of the asset or of linear contracts on it, signed; they add delta and no value
+
+    Raises
+    ------
+    UsageFault
+        If a quantity is no number up to 1e30 either way, or the book's sum is not finite.
     """
     total = dict.fromkeys(Greeks.__dataclass_fields__, 0.0)
+    _require_quantity("spot_units", spot_units)
     for quantity, one in positions:
+        _require_quantity("quantity of an option", quantity)
         for name in total:
             total[name] += quantity * float(getattr(one, name))
     total["delta"] += spot_units * SPOT_DELTA
+    if not all(math.isfinite(value) for value in total.values()):
+        raise UsageFault(f"the Greeks of the book are not finite: {total}; check the quantities")
     return Greeks(**total)
+
+
+def _require_quantity(name: str, value: float) -> None:
+    if not abs(value) <= QUANTITY_MAX:
+        raise UsageFault(f"{name} must be a number up to {QUANTITY_MAX:g} either way, got {value}")
 
 
 def _normal_cdf(x: float) -> float:

@@ -13,8 +13,21 @@ from dmm.market.order import Fill
 from dmm.risk.limits import Cap, CapScope
 from dmm.units.amount import Atoms, HalfTicks, Lots, floor_div
 from dmm.units.errors import UsageFault
+from dmm.units.fast_init import fast_init
 
 NO_LOTS = Lots(0)
+
+
+@fast_init
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenLots:
+    """Lots that may still come and go: by orders, or by firm quotes that have not ended; >= 0."""
+
+    buy: Lots = NO_LOTS
+    sell: Lots = NO_LOTS
+
+
+NOTHING_OPEN = OpenLots()
 
 
 class Band(StrEnum):
@@ -188,6 +201,62 @@ def caps(
             )
         )
     return tuple(found)
+
+
+@fast_init
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scoped:
+    """What a venue, the vault it trades for, and the desk hold: lots, each part of the next."""
+
+    venue: Lots
+    vault: Lots
+    total: Lots
+
+
+def scoped_caps(
+    held: Scoped,
+    *,
+    venue: str,
+    vault: str,
+    own: OpenLots,
+    others: OpenLots,
+    hard_long: int,
+    hard_short: int,
+) -> tuple[Cap, ...]:
+    """Return the room for an order in its venue, its vault and the desk under one pair of limits.
+
+    What `caps` returns for the same holdings, without making them: a quoting worker asks with every
+    decision.
+
+    Parameters
+    ----------
+    held : in lots of the instrument traded
+    venue, vault : names of the order's
+    own : open orders at the venue
+    others : what may still fill elsewhere in the desk, outside the vault
+    hard_long, hard_short : sizes in lots, > 0, of each scope
+    """
+    buy, sell = hard_long - own.buy, hard_short - own.sell
+    return (
+        Cap(
+            scope=CapScope.VENUE,
+            name=venue,
+            room_buy=Lots(buy - held.venue),
+            room_sell=Lots(sell + held.venue),
+        ),
+        Cap(
+            scope=CapScope.VAULT,
+            name=vault,
+            room_buy=Lots(buy - held.vault),
+            room_sell=Lots(sell + held.vault),
+        ),
+        Cap(
+            scope=CapScope.TOTAL,
+            name="total",
+            room_buy=Lots(buy - others.buy - held.total),
+            room_sell=Lots(sell - others.sell + held.total),
+        ),
+    )
 
 
 def _is_in(holding: Holding, scope: CapScope, name: str) -> bool:

@@ -9,6 +9,7 @@ from dmm.market.instrument import Side
 from dmm.market.order import Order
 from dmm.units.amount import Atoms, Lots
 from dmm.units.errors import UsageFault
+from dmm.units.fast_init import fast_init
 from dmm.units.time import NS_PER_MS
 
 CLOCK_OFFSET_NS_MAX = 250 * NS_PER_MS
@@ -111,6 +112,7 @@ class CapScope(StrEnum):
     TOTAL = "total"
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cap:
     """Room left in one scope if everything open of that side fills, in lots of the instrument.

@@ -26,6 +26,7 @@ from dmm.adapters.signers.policy import SignerPolicy
 from dmm.market.instrument import Asset
 from dmm.ports import Deployment
 from dmm.rfq.protocol import Acceptance, FirmQuote, RfqTrade
+from dmm.settlement.intent import Intent
 from dmm.units.amount import Atoms
 from dmm.units.chain import HOME_CHAIN
 from dmm.units.errors import UsageFault
@@ -122,6 +123,16 @@ class LocalChain(Protocol):
         ------
         UsageFault
             If the taker is none of this chain's.
+        """
+        ...
+
+    def sign_statement(self, carrier: Intent) -> bytes | None:
+        """Sign as the DEMO taker what its quotes come to; None where it signs no statements.
+
+        Raises
+        ------
+        Permanent
+            If a quote was not taken as the statement says.
         """
         ...
 

@@ -125,7 +125,7 @@ class Conductor:
     def _open_run(self, desk: Desk) -> Run:
         """Record the run and the policy it starts with, or find both as they were recorded."""
         instrument = self.tape.instrument
-        policy = demo_policy(instrument, self.tape.snapshot)
+        policy = demo_policy(instrument, self.tape.snapshot, preset=self.request.preset)
         self.chains = self.stack.deploy(instrument, genesis_head=policy.policy_hash)
         run_id = content_id(
             "dmm/run/v1", self.tape.fingerprint, self.request.epochs, instrument.symbol

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from dmm.adapters.evm.codec import Book
 from dmm.adapters.scheduler.prefect import PrefectScheduler
 from dmm.bootstrap import Desk
+from dmm.governance.policy import Policy
 from dmm.governance.proposal import FAMILY_POLICY, FAMILY_RELEASE
 from dmm.sandbox.evm.actors import Actors, execute_order
 from dmm.sandbox.evm.rpc import LocalRpc
@@ -48,9 +49,18 @@ class DemoGovernance:
         desk = self.desk
         executed = desk.chain().executed_orders(from_sequence=1, at=desk.chain().snapshot())
         policies = [order for order in executed if order.family == FAMILY_POLICY]
-        sequence = policies[0].sequence if policies else self._propose()
-        now_ns = desk.clock.now_ns()
-        desk.scheduler.emit(
+        return self.hint(policies[0].sequence if policies else self._propose())
+
+    def hint(self, sequence: int) -> Hint:
+        """Emit the event of an executed order; again is harmless.
+
+        Raises
+        ------
+        Retryable, OutcomeUnknown, ServiceFault, Permanent
+            As `dmm.ports.Scheduler.emit` does.
+        """
+        now_ns = self.desk.clock.now_ns()
+        self.desk.scheduler.emit(
             EVENT,
             resource=f"dmm.governance.{HOME_CHAIN}.{sequence}",
             payload={"sequence": sequence},
@@ -99,7 +109,40 @@ class DemoGovernance:
 
     def execute_release(self, kill_id: int) -> int:
         """Have the owners execute the release of a kill; return the order's sequence."""
-        return self._execute(FAMILY_RELEASE, canonical_json({"kill_id": kill_id}))
+        sequence, _tx_id = self._execute(FAMILY_RELEASE, canonical_json({"kill_id": kill_id}))
+        return sequence
+
+    def execute_policy(self, policy: Policy) -> tuple[int, str]:
+        """Have the owners execute a policy; return the order's sequence and transaction.
+
+        One that was executed before and is not adopted yet is that order: it is executed once.
+        """
+        in_force = policy_in_force(self.desk.store).sequence
+        chain = self.desk.chain()
+        later = chain.executed_orders(from_sequence=in_force + 1, at=chain.snapshot())
+        orders = [order for order in later if order.family == FAMILY_POLICY]
+        if orders and orders[-1].body == policy.canonical_bytes:
+            return orders[-1].sequence, orders[-1].tx_id
+        return self._execute(FAMILY_POLICY, policy.canonical_bytes)
+
+    def wait_in_force(self, sequence: int) -> None:
+        """Wait until the journal holds an order's policy, whichever flow run adopted it.
+
+        Raises
+        ------
+        ServiceFault
+            If it is not adopted in time.
+        """
+        clock = self.desk.clock
+        deadline_ns = clock.now_ns() + int(APPLIED_S_MAX * NS_PER_S)
+        while clock.now_ns() < deadline_ns:
+            if policy_in_force(self.desk.store).sequence >= sequence:
+                return
+            clock.sleep_s(POLL_S)
+        raise ServiceFault(
+            f"order {sequence} is final but was not adopted within {APPLIED_S_MAX:.0f} s: see "
+            f"serve.log for the run of {FLOW}; the same command again announces it again"
+        )
 
     def wait_final(self, sequence: int) -> None:
         """Wait until an order stands in a finalized block.
@@ -120,17 +163,17 @@ class DemoGovernance:
     def _propose(self) -> int:
         policy = policy_in_force(self.desk.store).policy
         skewed = replace(policy, skew_beta_ubps=policy.skew_beta_ubps * SKEW_BPS // 10_000)
-        return self._execute(FAMILY_POLICY, skewed.canonical_bytes)
+        sequence, _tx_id = self._execute(FAMILY_POLICY, skewed.canonical_bytes)
+        return sequence
 
-    def _execute(self, family: str, body: bytes) -> int:
+    def _execute(self, family: str, body: bytes) -> tuple[int, str]:
         config = self.desk.settings
         deployments = self.desk.store.deployments(HOME_CHAIN)
         book = Book(chain_id=config.evm_chain_id, deployments=deployments)
-        sequence, _tx_id = execute_order(
+        return execute_order(
             rpc=LocalRpc(config.evm_rpc_urls[0]),
             actors=self.actors,
             book=book,
             family=family,
             body=body,
         )
-        return sequence

@@ -140,7 +140,7 @@ class Child:
         except OSError:
             return f"see {self.log_path}"
         last = next((line.strip() for line in reversed(lines) if line.strip()), "no output")
-        return f"{last[:200]} (see {self.log_path})"
+        return f"{observe.plain(last)[:200]} (see {self.log_path})"
 
     def stop(self) -> None:
         """End the process: ask, wait, then kill. Ending it again is a no-op."""

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from dmm.quoting.presets import Preset
 from dmm.units.chain import HOME_CHAIN
 from dmm.units.errors import UsageFault
 
@@ -14,13 +15,17 @@ REQUEST_FILE = "request.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A demo as asked for; paths are absolute. `chains` are those it was begun on."""
+    """A demo as asked for; paths are absolute. `chains` are those it was begun on.
+
+    `preset` is the first policy's; only an executed order changes it later.
+    """
 
     tape: tuple[str, ...]
     epochs: int
     seed: int
     allow_gaps: bool
     chains: tuple[str, ...] = (HOME_CHAIN,)
+    preset: Preset = Preset.STEADY
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -46,7 +51,12 @@ class Request:
         try:
             body = json.loads(path.read_text(encoding="utf-8"))
             recorded = cls(**body)
-            return replace(recorded, tape=tuple(recorded.tape), chains=tuple(recorded.chains))
+            return replace(
+                recorded,
+                tape=tuple(recorded.tape),
+                chains=tuple(recorded.chains),
+                preset=Preset(recorded.preset),
+            )
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError) as error:
@@ -55,13 +65,17 @@ class Request:
             ) from error
 
 
-def resumed(asked: Request, run_folder: Path) -> Request:
+def resumed(asked: Request, run_folder: Path, *, preset: Preset | None = None) -> Request:
     """Return the request to resume: the recorded one, which what is asked now must not contradict.
+
+    Parameters
+    ----------
+    preset : the one named now; None where none is
 
     Raises
     ------
     UsageFault
-        If nothing was started here, or another tape is named than the one that was cut off.
+        If nothing was started here, or another tape or preset is named than what was cut off.
     """
     recorded = Request.load(run_folder)
     if recorded is None:
@@ -72,5 +86,10 @@ def resumed(asked: Request, run_folder: Path) -> Request:
         raise UsageFault(
             f"cannot resume on {', '.join(asked.tape)}: the run that was cut off plays "
             f"{', '.join(recorded.tape) or 'the simulated market'}; leave out --tape"
+        )
+    if preset not in (None, recorded.preset):
+        raise UsageFault(
+            f"cannot resume with preset {preset}: the run that was cut off began with "
+            f"{recorded.preset}; leave out --preset"
         )
     return recorded

@@ -20,6 +20,7 @@ from dmm.market.instrument import Instrument
 from dmm.ports import Deployment
 from dmm.sandbox.chains import LocalChain, left_out_text, open_chain
 from dmm.sandbox.demo_maker import demo_answer
+from dmm.sandbox.demo_takers import demo_statement
 from dmm.sandbox.journal import POSTGRES_FOLDER
 from dmm.sandbox.market_maker import MakerServer
 from dmm.sandbox.postgres import EmbeddedPostgres
@@ -29,7 +30,7 @@ from dmm.sandbox.runner import FlowRunner
 from dmm.sandbox.signers import ROLES, signer_command
 from dmm.sandbox.state import StateFolder
 from dmm.sandbox.timing import timed
-from dmm.sandbox.wiring import Wiring
+from dmm.sandbox.wiring import Wiring, plain_environment
 from dmm.settings import PROJECT_ROOT, socket_of
 from dmm.units.chain import HOME_CHAIN, on_chain
 from dmm.units.errors import ServiceFault
@@ -211,7 +212,7 @@ class Stack:
                 for name, chain in self._chains.items()
             }
             decimals = {name: made.result(STARTED_S_MAX) for name, made in under_way.items()}
-        maker = MakerServer(demo_answer(self._chains, decimals))
+        maker = MakerServer(demo_answer(self._chains, decimals), demo_statement(self._chains))
         self._stopping.enter_context(maker)
         self._maker_url = maker.url
         self._is_deployed = True
@@ -263,7 +264,7 @@ class Stack:
                 name=name,
                 argv=command,
                 log_path=self.folder / f"{name}.log",
-                env=self._plain_environment(),
+                env=plain_environment(self.folder),
                 cwd=PROJECT_ROOT,
             )
             signer.spawn()
@@ -362,19 +363,11 @@ class Stack:
             quote_signer_socket=str(self.quote_socket),
             kill_socket=str(self.kill_socket),
             buyback_maker_url=self._maker_url,
+            statement_taker_url=self._maker_url,
             state_dir=str(self.folder),
             epoch_length_s=self._epoch_length_s,
             chains={name: chain.settings() for name, chain in self._chains.items()},
         )
-
-    def _plain_environment(self) -> dict[str, str]:
-        """Return what every child gets: nothing of the caller's own settings leaks in."""
-        return {
-            "HOME": str(self.folder),
-            "LANG": "C.UTF-8",
-            "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
-            "PYTHONPATH": str(PROJECT_ROOT),
-        }
 
     def environment(self, role: Role = Role.FLOWS) -> dict[str, str]:
         """Return the whole environment of a child that is a part of the desk."""
@@ -383,7 +376,7 @@ class Stack:
             # One of the flows sweeps the outbox.
             logins["DMM_DRIVER_DATABASE_URL"] = self._login(Role.SETTLER)
         return {
-            **self._plain_environment(),
+            **plain_environment(self.folder),
             **self._prefect.environment(),
             **self._wiring().environment(),
             **self._overrides,

@@ -11,12 +11,14 @@ from dmm.market.instrument import ContractKind, Instrument
 from dmm.market.order import Fill
 from dmm.ports import Run, Store
 from dmm.quoting.decision import SliceSummary
+from dmm.settlement.carrier import carrier_of, is_carrier
 from dmm.settlement.epoch import Job
 from dmm.settlement.intent import Intent, IntentKind, IntentState
 from dmm.units.amount import format_atoms
-from dmm.units.ids import Json
+from dmm.units.ids import Hash32, Json
 from dmm.units.time import NS_PER_S
 from dmm.usecases.epoch import scope_of
+from dmm.usecases.risk_positions import settled_fills
 
 KINDS = {
     "rewards": IntentKind.REWARD,
@@ -24,6 +26,9 @@ KINDS = {
     "quotes": IntentKind.QUOTE,
 }
 """What the final settlements of a chain are counted by."""
+
+CARRIER_KINDS = {"nets": IntentKind.NET, "statements": IntentKind.STATEMENT}
+"""What settles quotes together and pays nothing itself; "netted" counts the quotes."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,7 +56,7 @@ class Audited:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlements:
-    """Final settlements and how many intents came to what, by chain."""
+    """Final settlements and how many payments came to what, by chain; carriers are none."""
 
     settled: tuple[Settled, ...]
     planned: int
@@ -80,7 +85,9 @@ def summarize(
     """Return the session's result; everything but wall-clock figures comes from the journal."""
     slices = [s for epoch in range(run.epochs) if (s := store.slice(run.run_id, epoch)) is not None]
     fills = store.fills(run.run_id)
-    curve = _Curve.of(instrument, fills, slices)
+    ends = {part.epoch: part.ended_at_ns for part in slices}
+    quoted = settled_fills(store, run.run_id, instrument, ended_at_ns=ends)
+    curve = _Curve.of(instrument, [*fills, *quoted], slices)
     settlements = summarize_settlements(store, run.run_id)
     audits = _audits(store, run.run_id)
     decimals = instrument.cash.decimals
@@ -141,12 +148,19 @@ def summarize(
 
 
 def summarize_settlements(store: Store, run_id: str) -> Settlements:
-    """Return what the run's intents came to."""
-    intents = store.intents(run_id)
+    """Return what the run's payments came to, and how many of them went together."""
+    every = store.intents(run_id)
+    intents = [(intent, state) for intent, state in every if not is_carrier(intent)]
+    landed = {
+        intent.intent_id: intent.kind
+        for intent, state in every
+        if is_carrier(intent) and state is IntentState.FINAL
+    }
     chains = sorted({intent.chain for intent, _ in intents})
     settled: list[Settled] = []
     counts: dict[str, dict[str, Json]] = {}
     paid: Counter[tuple[str, str]] = Counter()
+    netted: Counter[tuple[str, IntentKind | None]] = Counter()
     decimals: dict[str, int] = {}
     for chain in chains:
         deployed = store.deployments(chain)
@@ -156,7 +170,10 @@ def summarize_settlements(store: Store, run_id: str) -> Settlements:
         for intent, tx_id, height in final:
             decimals[intent.asset] = deployed[f"token:{intent.asset}"].decimals
             paid[intent.kind.value, intent.asset] += intent.amount
-            settled.append(_settled(intent, tx_id, height, decimals[intent.asset]))
+            by = landed.get(carrier_of(intent) or Hash32(b""))
+            netted[chain, by] += 1
+            carried = "" if by is None else f", in a {by.value}"
+            settled.append(_settled(intent, tx_id, height, decimals[intent.asset], carried))
         counts[chain] = _no_counts() | {
             "planned": len(states),
             "final": sum(state is IntentState.FINAL for _, state in states),
@@ -166,6 +183,12 @@ def summarize_settlements(store: Store, run_id: str) -> Settlements:
         }
         for name, counted in KINDS.items():
             counts[chain][name] = sum(intent.kind is counted for intent, _, _ in final)
+        for name, counted in CARRIER_KINDS.items():
+            counts[chain][name] = sum(
+                intent.kind is counted and intent.chain == chain and intent.intent_id in landed
+                for intent, _ in every
+            )
+        counts[chain]["netted"] = sum(netted[chain, kind] for kind in CARRIER_KINDS.values())
     text: dict[str, str] = {}
     for (kind, asset), amount in sorted(paid.items()):
         part = f"{format_atoms(amount, decimals=decimals[asset])} {asset}"
@@ -182,7 +205,7 @@ def summarize_settlements(store: Store, run_id: str) -> Settlements:
 
 def _no_counts() -> dict[str, Json]:
     numbers: dict[str, Json] = dict.fromkeys(
-        ("planned", "final", "failed", "settlements", *KINDS), 0
+        ("planned", "final", "failed", "settlements", *KINDS, *CARRIER_KINDS, "netted"), 0
     )
     return numbers | {"by_kind": {}}
 
@@ -209,10 +232,10 @@ def _without_end(settlements: Settlements) -> tuple[str, ...]:
     return (f"{left} settlements are quarantined or cancelled: a person must look at each",)
 
 
-def _settled(intent: Intent, tx_id: str, height: int, decimals: int) -> Settled:
+def _settled(intent: Intent, tx_id: str, height: int, decimals: int, carried: str) -> Settled:
     return Settled(
         chain=intent.chain,
-        kind=intent.kind.value,
+        kind=intent.kind.value + carried,
         asset=intent.asset,
         amount=format_atoms(intent.amount, decimals=decimals),
         recipient=intent.recipient,

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
-from dmm.settings import Settings
+from dmm.settings import PROJECT_ROOT, Settings, inherited_environment
 from dmm.units.errors import ServiceFault
 from dmm.units.ids import Json
 
 WIRING_FILE = "desk.json"
+
+
+def plain_environment(home: Path) -> dict[str, str]:
+    """Return what every child gets: nothing of the caller's own settings leaks in."""
+    return {
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+        "PYTHONPATH": str(PROJECT_ROOT),
+        **inherited_environment(),
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +44,7 @@ class Wiring:
     kill_socket: str
     buyback_maker_url: str
     state_dir: str
+    statement_taker_url: str = ""
     epoch_length_s: int = 60
     chains: dict[str, dict[str, Json]] = field(default_factory=dict)
 
@@ -50,6 +63,7 @@ class Wiring:
             quote_signer_socket=Path(self.quote_signer_socket),
             kill_socket=Path(self.kill_socket),
             buyback_maker_url=self.buyback_maker_url,
+            statement_taker_url=self.statement_taker_url,
             state_dir=Path(self.state_dir),
             epoch_length_s=self.epoch_length_s,
             **nodes,
@@ -65,6 +79,7 @@ class Wiring:
             "DMM_QUOTE_SIGNER_SOCKET": self.quote_signer_socket,
             "DMM_KILL_SOCKET": self.kill_socket,
             "DMM_BUYBACK_MAKER_URL": self.buyback_maker_url,
+            "DMM_STATEMENT_TAKER_URL": self.statement_taker_url,
             "DMM_STATE_DIR": self.state_dir,
             "DMM_EPOCH_LENGTH_S": str(self.epoch_length_s),
         }

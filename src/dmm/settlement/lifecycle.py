@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from dmm.settlement.intent import IntentState
+from dmm.settlement.intent import IntentKind, IntentState
 from dmm.units.errors import Fault
 
 GENERATION_MAX = 8
@@ -70,11 +70,13 @@ class LaneBounds:
 
     Kinds have bounds of their own, so that none waits for another. `in_flight_max` counts slots
     whose bytes are in no block yet, >= 1. `value_atoms_max` bounds, by asset, the sum of the
-    amounts that may still be paid and are not final; an asset without an entry has no bound.
+    amounts that may still be paid and are not final; an asset without an entry has no bound. Of the
+    kinds in `sequenced` only one open intent of a signer may have a slot of one anchor.
     """
 
     in_flight_max: int = IN_FLIGHT_MAX
     value_atoms_max: Mapping[str, int] = field(default_factory=dict)
+    sequenced: frozenset[IntentKind] = frozenset()
 
 
 class Fenced(Fault):

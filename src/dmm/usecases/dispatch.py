@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dmm.ports import Chain, Clock, Signer, Store
@@ -78,6 +78,7 @@ def sweep(
     lease_s: int = LEASE_S,
     pace: Pace | None = None,
     bounds: LaneBounds | None = None,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> SweepCounts:
     """Drive a chain's open intents until none is left or the time is up.
 
@@ -87,7 +88,9 @@ def sweep(
     Parameters
     ----------
     owner : names this worker in the journal
-    wait_s_max : how long to wait for finality, seconds; 0 looks once at everything due
+    wait_s_max : how long to wait for finality, seconds; 0 looks at everything due until nothing is
+    is_over : asked after each pass; what is looked at is due again soon, so that with many open
+        intents something always is
     """
     driver = Driver(
         store=store, chain=chain, signer=signer, pace=pace or Pace(), bounds=bounds or LaneBounds()
@@ -104,9 +107,12 @@ def sweep(
         for step in done:
             counts[step] += 1
         crowd = crowd.after(claims, done)
-        if claims:
+        if is_over():
+            break
+        is_late = clock.now_ns() >= until_ns
+        if claims and not (is_late and wait_s_max > 0):
             continue
-        if clock.now_ns() >= until_ns or open_intents(store, chain.name) == 0:
+        if is_late or open_intents(store, chain.name) == 0:
             break
         clock.sleep_s(driver.pace.poll_s)
     return SweepCounts(

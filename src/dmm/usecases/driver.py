@@ -267,10 +267,10 @@ class Driver(Lanes):
         match self.chain.slot_state(slot, claimed.intent, at=at):
             case SlotState.UNKNOWN:
                 return Step.WAITED
-            case SlotState.SPENT:
+            case SlotState.SPENT if not self._bounds_of(claimed).sequenced:
                 return self._retire(claimed, at, "its slot was used by another sender")
-            case SlotState.OPEN:
-                pass
+            case _:
+                pass  # a number that went on: asked again, a refused payment costs no generation
         if self._mode() is Mode.CANCEL_ONLY:
             return self._burn(claimed, slot)
         if self._is_too_late(claimed, at):

@@ -12,29 +12,40 @@ from dmm.units.errors import InvariantBroken
 from dmm.units.ids import Hash32, Json
 from dmm.units.time import Nanos
 from dmm.usecases.epoch import policy_in_force
-from dmm.usecases.estimates import estimates_in_force
+from dmm.usecases.estimates import INHERITED, estimates_in_force, inherited_bodies
+from dmm.usecases.quoted import BODY as QUOTED
+from dmm.usecases.quoted import fixed_quotes, quotes_of_epoch
 from dmm.usecases.situation import EpochInputs
 
 
 def epoch_inputs(store: Store, run_id: str, epoch: int) -> EpochInputs:
     """Return what an epoch is quoted with: as recorded the first time, else what holds now.
 
+    A run's first epoch also fixes which estimates of earlier runs the run begins with.
+
     Parameters
     ----------
     epoch : the epoch about to begin; the hedges of the one before it are booked
     """
-    estimates = estimates_in_force(store=store, run_id=run_id, epoch=epoch)
+    inherited = inherited_bodies(store, run_id)
+    estimates = estimates_in_force(store, run_id, epoch, inherited=inherited)
     now: dict[str, Json] = {
         "policy": _policy_json(policy_in_force(store)),
         "estimates": None if estimates is None else asdict(estimates),
+        QUOTED: quotes_of_epoch(store, run_id, epoch),
     }
+    if epoch == 0:
+        now[INHERITED] = cast("Json", inherited)
     fixed = store.fix_epoch_inputs(run_id, epoch, now)
     held = cast("dict[str, int] | None", fixed["estimates"])
     hedges = store.fills(run_id, epoch - 1) if epoch > 0 else []
+    settled, promised = fixed_quotes(store, run_id, fixed)
     return EpochInputs(
         policy=fixed_policy(fixed),
         estimates=None if held is None else Estimates(**held),
         hedges=tuple(fill for fill in hedges if fill.is_hedge),
+        settled=settled,
+        promised=promised,
     )
 
 

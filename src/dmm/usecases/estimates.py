@@ -1,70 +1,120 @@
-"""Estimates as the journal holds them: the latest of a kind, and what is in force."""
+"""Estimates as the journal holds them: the latest of a kind, and what is in force.
+
+σ and κ are adopted each by itself, for a market, and go on from run to run: a run begins with what
+earlier runs of its market had adopted, fixed among the inputs of its first epoch, so that whoever
+plays the run again begins with the same.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias, cast
 
 from dmm.calibration.estimates import Estimate, RecordedEstimate
 from dmm.ports import Store
 from dmm.quoting.scale import Estimates
-from dmm.settlement.epoch import EpochRow, RowTable
+from dmm.settlement.epoch import RowTable
 from dmm.units.errors import InvariantBroken
+from dmm.units.ids import Json
 
 VOLATILITY = "volatility"
 ARRIVAL = "arrival"
+KINDS = (VOLATILITY, ARRIVAL)
+
+Bodies: TypeAlias = dict[str, dict[str, Json]]
+"""Bodies of estimate rows by kind."""
+
+INHERITED = "inherited"
+"""Where a run's first epoch keeps the rows that earlier runs left, by kind."""
+
+SIGMA_VERSIONS_MAX = 1_000_000_000
+"""Versions of σ that a decision's one number tells apart from those of κ."""
 
 
-def estimates_in_force(store: Store, run_id: str, epoch: int) -> Estimates | None:
-    """Return the last adopted σ and κ of earlier epochs; None until both were adopted once.
+def version_of(*, sigma: int, kappa: int) -> int:
+    """Return the number by which a decision names both estimates; 0 when both are online ones.
+
+    In decimal digits it reads κ's version, then nine digits of σ's: 3000000012 is κ 3 and σ 12.
+
+    Parameters
+    ----------
+    sigma, kappa : versions adopted, >= 0; 0 means measured online
+    """
+    return kappa * SIGMA_VERSIONS_MAX + sigma
+
+
+def estimates_in_force(
+    store: Store, run_id: str, epoch: int, *, inherited: Bodies | None = None
+) -> Estimates | None:
+    """Return what was adopted before an epoch; σ or κ is 0 while none of its kind was.
+
+    None while neither was.
 
     Parameters
     ----------
     epoch : the epoch to be quoted
+    inherited : what the run begins with; as the journal has it unless given
     """
-    sigma = latest_estimate(store, run_id, VOLATILITY, before=epoch)
-    kappa = latest_estimate(store, run_id, ARRIVAL, before=epoch)
-    if sigma is None or kappa is None:
-        return None
-    if sigma.estimate.version == 0 or kappa.estimate.version == 0:
+    sigma, kappa = (_adopted(store, run_id, kind, epoch, inherited) for kind in KINDS)
+    if sigma is None and kappa is None:
         return None
     return Estimates(
-        version=sigma.estimate.version + kappa.estimate.version,
-        kappa_nano=kappa.estimate.kappa_nano,
-        sigma_microticks=sigma.estimate.sigma_microticks,
-        a_bid_micro=kappa.estimate.a_bid_micro,
-        a_ask_micro=kappa.estimate.a_ask_micro,
+        version=version_of(
+            sigma=0 if sigma is None else sigma.version, kappa=0 if kappa is None else kappa.version
+        ),
+        kappa_nano=0 if kappa is None else kappa.kappa_nano,
+        sigma_microticks=0 if sigma is None else sigma.sigma_microticks,
+        a_bid_micro=0 if kappa is None else kappa.a_bid_micro,
+        a_ask_micro=0 if kappa is None else kappa.a_ask_micro,
     )
+
+
+def _adopted(
+    store: Store, run_id: str, kind: str, epoch: int, inherited: Bodies | None
+) -> Estimate | None:
+    latest = latest_estimate(store, run_id, kind, before=epoch, inherited=inherited)
+    return None if latest is None or latest.estimate.version == 0 else latest.estimate
 
 
 def estimate_of(store: Store, run_id: str, kind: str, epoch: int) -> RecordedEstimate | None:
     """Return what an epoch's job left; None while it left nothing."""
     rows = store.epoch_rows(run_id, RowTable.ESTIMATE, epoch)
-    return next((read_estimate(row) for row in rows if row.body["kind"] == kind), None)
+    return next((read_estimate(row.body) for row in rows if row.body["kind"] == kind), None)
 
 
 def latest_estimate(
-    store: Store, run_id: str, kind: str, *, before: int
+    store: Store, run_id: str, kind: str, *, before: int, inherited: Bodies | None = None
 ) -> RecordedEstimate | None:
     """Return the latest estimate of a kind from epochs before one, whatever its verdict.
 
-    A row that held carries the numbers and the version it held, so the latest is in force.
+    A row that held carries the numbers and the version it held, so the latest is in force. While
+    the run has none of its own it is the one the run began with.
     """
-    known = [
-        read_estimate(row)
-        for row in store.epoch_rows(run_id, RowTable.ESTIMATE)
-        if row.body["kind"] == kind
-    ]
-    earlier = [estimate for estimate in known if estimate.epoch < before]
-    return max(earlier, key=lambda estimate: estimate.epoch, default=None)
+    row = store.estimate_before(run_id, kind, epoch=before)
+    if row is not None:
+        return read_estimate(row.body)
+    body = (inherited_bodies(store, run_id) if inherited is None else inherited).get(kind)
+    return None if body is None else read_estimate(body)
 
 
-def read_estimate(row: EpochRow) -> RecordedEstimate:
-    """Return the estimate of a row.
+def inherited_bodies(store: Store, run_id: str) -> Bodies:
+    """Return by kind the rows a run begins with: as fixed in its first epoch, else as they are."""
+    fixed = store.epoch_inputs(run_id, 0)
+    if fixed is not None:
+        # A journal of earlier days has nothing of the kind: its runs began without.
+        return cast("Bodies", fixed.get(INHERITED) or {})
+    found = {kind: store.inherited_estimate(run_id, kind) for kind in KINDS}
+    return {kind: row.body for kind, row in found.items() if row is not None}
+
+
+def read_estimate(body: Mapping[str, Json]) -> RecordedEstimate:
+    """Return the estimate that a row's body holds.
 
     Raises
     ------
     InvariantBroken
         If the row holds none.
     """
-    body = row.body
     values, evidence = body["values"], body["evidence"]
     if not isinstance(values, dict) or not isinstance(evidence, dict):
         raise InvariantBroken("an estimate row holds no values and evidence")

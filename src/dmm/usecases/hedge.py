@@ -51,6 +51,9 @@ def hedge_batch(
 ) -> JobOutcome:
     """Hedge an epoch's closing position once; a re-run completes the bookings of its record.
 
+    The position is the whole desk's as the worker closed it: what settled firm quotes have brought
+    is in it, what is still in settlement is not, for it may fail.
+
     Parameters
     ----------
     instrument : what the slice traded, for the value of fills

@@ -90,7 +90,7 @@ class Lanes:
             finalized_slot=offer.floor,
             expires=offer.expires,
             anchor=offer.anchor,
-            bounds=self.bounds,
+            bounds=self._bounds_of(claimed),
         )
         if number is None:
             return Step.CROWDED
@@ -102,6 +102,12 @@ class Lanes:
             anchor=offer.anchor,
         )
         return self._pay(claimed, slot, bump=0, at=at)
+
+    def _bounds_of(self, claimed: Claimed) -> LaneBounds:
+        sequenced = self.chain.slot_rules.sequenced
+        if claimed.intent.kind not in sequenced:
+            return self.bounds
+        return replace(self.bounds, sequenced=sequenced)
 
     def _pay(self, claimed: Claimed, slot: Slot, *, bump: int, at: Snapshot | None = None) -> Step:
         try:

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dmm import observe
-from dmm.market.instrument import Side
+from dmm.ledger.balances import Balances
+from dmm.market.instrument import Instrument, Side
 from dmm.market.order import Order, OrderReport, ReportKind
 from dmm.ports import Venue
 from dmm.quoting.decision_inputs import Working
@@ -59,8 +60,9 @@ class OrderDesk:
     here: what may not be sent, the gate has refused before.
     """
 
-    def __init__(self, venue: Venue) -> None:
+    def __init__(self, venue: Venue, instrument: Instrument) -> None:
         self._venue = venue
+        self._balances = Balances(instrument)
         self._orders = Outstanding()
         self._budget = RateBudget(venue.rate_windows) if venue.rate_windows else None
         self._books = NEVER_COMPARED
@@ -68,7 +70,6 @@ class OrderDesk:
         self._cursor = 0
         self._filled: dict[str, int] = {}
         self._filled_since: set[str] = set()
-        self._position = 0
         self._kill: KillRounds | None = None
         self._last_fill_at_ns = Nanos(0)
         self._shown: dict[str, Working] = {}
@@ -153,7 +154,7 @@ class OrderDesk:
             client_id = report.client_id
             self._filled[client_id] = self._filled.get(client_id, 0) + report.size
             self._filled_since.add(client_id)
-            self._position += report.side.sign * report.size
+            self._balances.take(report)
             self._last_fill_at_ns = report.at_ns
         return self._orders.take(report)
 
@@ -218,8 +219,8 @@ class OrderDesk:
         own = OwnView(
             orders=self._orders.records(),
             filled={client_id: self._filled[client_id] for client_id in self._filled_since},
-            position=Lots(self._position),
-            balances={},
+            position=self._balances.position,
+            balances=self._balances.atoms,
             last_fill_at_ns=self._last_fill_at_ns,
         )
         gaps = compare(own, report)

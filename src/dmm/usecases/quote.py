@@ -92,7 +92,7 @@ class QuotingWorker:
         self._session = TradingSession(run_id=run_id, venue=venue.name, instrument=instrument)
         self._posture = Posture.QUOTING
         self._signals: tuple[str, ...] = ()
-        self._orders = OrderDesk(venue)
+        self._orders = OrderDesk(venue, instrument)
         self._fills = FillWatch()
         self._health = SliceHealth(venue=venue.name, symbol=instrument.symbol)
         self._seen_at_ns = Nanos(0)
@@ -139,7 +139,7 @@ class QuotingWorker:
     # -- epochs -------------------------------------------------------------------------------
 
     def begin_epoch(self, epoch: int, *, started_at_ns: Nanos, inputs: EpochInputs) -> None:
-        """Open an epoch: adopt its policy and estimates, book its hedges, look at the kill switch.
+        """Open an epoch: adopt its policy and estimates, book its hedges and settled firm quotes.
 
         Raises
         ------
@@ -154,22 +154,22 @@ class QuotingWorker:
         self._events = self._decisions = self._quotes = 0
         self._session.open_slice()
         self._collector.open_slice(started_at_ns)
-        for fill in inputs.hedges:
-            self.book_hedge(fill)
+        for fill in (*inputs.hedges, *inputs.settled):
+            self.book_elsewhere(fill)
         self.look_at_latch(max(self._seen_at_ns, started_at_ns))
 
-    def book_hedge(self, fill: Fill) -> None:
-        """Let a hedge that the store already holds change inventory and profit.
+    def book_elsewhere(self, fill: Fill) -> None:
+        """Let a fill that the store already holds change inventory and profit.
 
         Raises
         ------
         InvariantBroken
-            If the fill is not a hedge.
+            If the fill is the worker's own.
         """
-        self._session.book_hedge(fill)
+        self._session.book_elsewhere(fill)
 
     def take_surroundings(self, surroundings: Surroundings) -> None:
-        """Let gas and peg bend every decision from now on; a play has none of it."""
+        """Let gas, peg and firm quotes bend every decision from now on; a play has none of it."""
         self._surroundings = surroundings
 
     def end_epoch(self, at_ns: Nanos) -> SliceSummary:
@@ -207,6 +207,7 @@ class QuotingWorker:
             market=market,
         )
         self._store.close_slice(summary)
+        observe.epoch_closed(run_id=self._run_id, epoch=self._epoch, head=self._journal.head.hex())
         self._health.take(
             self._fills.close_window(),
             ended_at_ns=at_ns,

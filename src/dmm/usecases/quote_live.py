@@ -171,7 +171,7 @@ class LiveLoop:
             return
         self._poll_at_ns = now_ns + HEDGE_POLL_NS
         for fill in found:
-            self.worker.book_hedge(fill)
+            self.worker.book_elsewhere(fill)
 
     def _look_around(self, now_ns: Nanos) -> None:
         found = self.surroundings()

@@ -1,39 +1,67 @@
-"""Recalibrate: measure σ and κ on a closed slice, adopt or hold, hash-linked and versioned."""
+"""Recalibrate: measure σ and κ on closed epochs, adopt, hold or fall back; linked and versioned."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 
 from dmm.calibration import recalibrate as calibrate
-from dmm.calibration.depth import Depths, positive_depths
 from dmm.calibration.estimates import (
+    MICRO,
     Bands,
     Estimate,
     RecordedEstimate,
     Verdict,
     starting_estimate,
 )
+from dmm.calibration.volatility import sigma_spread_ticks
 from dmm.governance.policy import Policy
-from dmm.ports import Chain, Clock, Store
+from dmm.ports import Chain, Clock, QuoteStore, Store
 from dmm.quoting.decision import SliceSummary
 from dmm.settlement.epoch import EpochClaim, EpochPlan, EpochRow, Job, JobOutcome, RowTable
 from dmm.units.ids import ZERO_HASH, Json, canonical_json, content_id, hash_link
+from dmm.units.time import NS_PER_S, WEEK_OFFSET_NS, Nanos, epoch_of
 from dmm.usecases.epoch import run_job, waiting
 from dmm.usecases.epoch_inputs import epoch_inputs
 from dmm.usecases.estimates import ARRIVAL, VOLATILITY, latest_estimate
+from dmm.usecases.market_window import TO_NS, WANTED_S, MarketWindow, read_window
 
 VALUES = ("sigma_microticks", "kappa_nano", "a_micro", "a_bid_micro", "a_ask_micro")
 
-Measure: TypeAlias = Callable[[SliceSummary, Estimate, Bands], Estimate]
+MINUTES_NS = 5 * 60 * NS_PER_S
+"""How far back σ reads: as far as its cadence, and the longest EWMA of the source."""
+
+WEEK_NS = 7 * 24 * 3_600 * NS_PER_S
+"""How far back κ reads, and σ in its first turn of a week."""
+
+OVERLAP_PPM_MAX = 10_000
+"""Share of a window that may also belong to the one before it, for both to count as apart: weekly
+runs start some seconds early or late."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Basis:
+    """What a measurement starts from; `last` is the row in force, its estimate or a start's."""
+
+    window: MarketWindow
+    last: Estimate
+    bands: Bands
+    rng: np.random.Generator
+
+
+Measure: TypeAlias = Callable[[_Basis], Estimate]
 
 
 def recalibrate_volatility(
     *, store: Store, chain: Chain, clock: Clock, run_id: str, epoch: int
 ) -> JobOutcome:
-    """Measure σ on an epoch's slice; always leaves one row with its verdict."""
+    """Measure σ on the last minutes up to an epoch; always leaves one row with its verdict.
+
+    The first turn of a week reads the week before it, and its row also says how σ was spread.
+    """
     return _recalibrate(
         store=store,
         chain=chain,
@@ -47,7 +75,7 @@ def recalibrate_volatility(
 
 
 def fit_arrival(*, store: Store, chain: Chain, clock: Clock, run_id: str, epoch: int) -> JobOutcome:
-    """Fit κ and A on an epoch's slice; always leaves one row with its verdict."""
+    """Fit κ and A on the week up to an epoch; always leaves one row with its verdict."""
     return _recalibrate(
         store=store,
         chain=chain,
@@ -58,6 +86,25 @@ def fit_arrival(*, store: Store, chain: Chain, clock: Clock, run_id: str, epoch:
         kind=ARRIVAL,
         measure=_measure_arrival,
     )
+
+
+def window_of(store: QuoteStore, record: RecordedEstimate, last: SliceSummary) -> MarketWindow:
+    """Return what an estimate was measured on, whose epoch closed with a slice."""
+    default_s = (WEEK_NS if record.kind == ARRIVAL else MINUTES_NS) // NS_PER_S
+    wanted_s = record.estimate.evidence.get(WANTED_S, default_s)
+    return read_window(store, last, wanted_ns=wanted_s * NS_PER_S)
+
+
+def _wanted_ns(kind: str, last: RecordedEstimate | None, summary: SliceSummary) -> int:
+    """Return how far back to read: σ as far as κ when a week began since its last turn."""
+    if kind == ARRIVAL or last is None:
+        return WEEK_NS
+    before_ns = last.estimate.evidence.get(TO_NS, summary.ended_at_ns)
+    week, week_before = (
+        epoch_of(at_ns, length_ns=WEEK_NS, offset_ns=WEEK_OFFSET_NS)
+        for at_ns in (summary.ended_at_ns, Nanos(before_ns))
+    )
+    return MINUTES_NS if week == week_before else WEEK_NS
 
 
 def _recalibrate(
@@ -78,9 +125,13 @@ def _recalibrate(
         return waiting(run_id=run_id, job=job, subject=symbol, epoch=epoch, note=note)
 
     def plan(_claim: EpochClaim) -> EpochPlan:
-        last = latest_estimate(store, run_id, kind, before=epoch)
+        # Fixes the epoch's inputs if nobody did, and with them what the run began with.
         policy = epoch_inputs(store, run_id, epoch).policy.policy
-        estimate = _measured(summary, policy, last.estimate if last else None, measure)
+        last = latest_estimate(store, run_id, kind, before=epoch)
+        window = read_window(store, summary, wanted_ns=_wanted_ns(kind, last, summary))
+        estimate = _measured(
+            summary, window, policy, last.estimate if last else None, kind=kind, measure=measure
+        )
         return EpochPlan(rows=(_row(symbol, kind, epoch, estimate, last),))
 
     return run_job(
@@ -96,10 +147,17 @@ def _recalibrate(
 
 
 def _measured(
-    summary: SliceSummary, policy: Policy, last: Estimate | None, measure: Measure
+    summary: SliceSummary,
+    window: MarketWindow,
+    policy: Policy,
+    last: Estimate | None,
+    *,
+    kind: str,
+    measure: Measure,
 ) -> Estimate:
-    if summary.mid <= 0:
-        return (last or _UNMEASURED).kept(Verdict.HELD, ("the slice saw no market",), {})
+    if summary.mid <= 0 or not summary.market.mid_half_ticks.size:
+        reasons = ("the slice saw no market",)
+        return (last or _UNMEASURED).kept(Verdict.HELD, reasons, {TO_NS: summary.ended_at_ns})
     try:
         bands = Bands.from_policy(
             sigma_ubps_1s_min=policy.sigma_ubps_1s_min,
@@ -110,7 +168,15 @@ def _measured(
         )
     except ValueError as fault:
         return (last or _UNMEASURED).kept(Verdict.HELD, (str(fault),), {})
-    return measure(summary, last or starting_estimate(bands), bands)
+    found = measure(
+        _Basis(
+            window=window,
+            last=last or starting_estimate(bands),
+            bands=bands,
+            rng=_rng(f"dmm/{kind}-bootstrap/v1", summary),
+        )
+    )
+    return replace(found, evidence={**found.evidence, **window.evidence})
 
 
 _UNMEASURED = Estimate(
@@ -124,31 +190,43 @@ _UNMEASURED = Estimate(
 )
 
 
-def _measure_volatility(summary: SliceSummary, last: Estimate, bands: Bands) -> Estimate:
-    return calibrate.recalibrate_volatility(
-        summary.market.mid_half_ticks,
-        last=last,
-        bands=bands,
-        rng=_rng("dmm/volatility-bootstrap/v1", summary),
+def _measure_volatility(basis: _Basis) -> Estimate:
+    window = basis.window
+    found = calibrate.recalibrate_volatility(
+        window.mid_half_ticks,
+        last=basis.last,
+        bands=basis.bands,
+        rng=basis.rng,
+        heard=window.heard,
     )
+    spread = sigma_spread_ticks(window.changes_half_ticks / 2)
+    if spread is None:
+        return found
+    # Where the policy's band lies in what the market does: only governance may move it.
+    names = ("sigma_microticks_p05", "sigma_microticks_p50", "sigma_microticks_p95")
+    quantiles = {name: round(of * MICRO) for name, of in zip(names, spread, strict=True)}
+    band = {
+        "sigma_microticks_band_min": basis.bands.sigma_microticks_min,
+        "sigma_microticks_band_max": basis.bands.sigma_microticks_max,
+    }
+    return replace(found, evidence={**found.evidence, **quantiles, **band})
 
 
-def _measure_arrival(summary: SliceSummary, last: Estimate, bands: Bands) -> Estimate:
+def _measure_arrival(basis: _Basis) -> Estimate:
     return calibrate.recalibrate_arrival(
-        depths_of(summary), last=last, bands=bands, rng=_rng("dmm/arrival-bootstrap/v1", summary)
+        basis.window.depths,
+        last=basis.last,
+        bands=basis.bands,
+        rng=basis.rng,
+        is_apart=_is_apart(basis.window, basis.last),
     )
 
 
-def depths_of(summary: SliceSummary) -> Depths:
-    """Return the depths beyond the mid that a slice saw."""
-    market = summary.market
-    return positive_depths(
-        depth_half_ticks=market.trade_depth_half_ticks,
-        at_ns=market.trade_at_ns,
-        is_buy=market.trade_is_buy,
-        started_at_ns=summary.started_at_ns,
-        duration_ns=max(1, summary.ended_at_ns - summary.started_at_ns),
-    )
+def _is_apart(window: MarketWindow, last: Estimate) -> bool:
+    """Tell whether a window saw other trades than the row in force was measured on."""
+    before_to_ns = last.evidence.get(TO_NS, window.to_ns)
+    shared_ns = max(0, before_to_ns - window.from_ns)
+    return shared_ns * 1_000_000 <= (window.to_ns - window.from_ns) * OVERLAP_PPM_MAX
 
 
 def _rng(purpose: str, summary: SliceSummary) -> np.random.Generator:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from dmm.ledger.account import AccountKind
 from dmm.market.instrument import Instrument, Side
 from dmm.ports import Chain, Clock, QuoteSigner, Store
-from dmm.rfq.netting import VAULT, Netting, plan_settlement
+from dmm.rfq.netting import VAULT, Countersign, Netting, plan_settlement
 from dmm.rfq.pricing import FirmAmounts, firm_amounts, firm_price
 from dmm.rfq.protocol import Acceptance, FirmQuote, RfqTrade
 from dmm.risk.gate import RefusalReason, Refused
@@ -20,12 +20,8 @@ from dmm.units.amount import Lots
 from dmm.units.chain import on_chain
 from dmm.units.errors import ServiceFault
 from dmm.usecases.epoch import policy_in_force, run_job
-from dmm.usecases.rfq_gate import (
-    SETTLE_EPOCHS_BACK_MAX,
-    judge_quote,
-    open_quotes,
-    worker_state,
-)
+from dmm.usecases.quoted import SETTLE_EPOCHS_BACK_MAX
+from dmm.usecases.rfq_gate import judge_quote, open_quotes, worker_state
 
 SUBJECT = "desk"
 """The desk's own side in the scope of an epoch's settlement."""
@@ -136,6 +132,7 @@ def answer(
     )
     verdict = judge_quote(
         store,
+        epoch=epoch,
         taker_side=request.side,
         size=request.size,
         price=price,
@@ -223,7 +220,14 @@ def accept(
 
 
 def settle_quotes(
-    *, store: Store, chain: Chain, clock: Clock, run_id: str, epoch: int, subject: str = SUBJECT
+    *,
+    store: Store,
+    chain: Chain,
+    clock: Clock,
+    run_id: str,
+    epoch: int,
+    subject: str = SUBJECT,
+    countersign: Countersign | None = None,
 ) -> JobOutcome:
     """Plan the settlement of a chain's accepted quotes that no earlier epoch planned.
 
@@ -233,6 +237,7 @@ def settle_quotes(
     Parameters
     ----------
     subject : the desk's own side in the epoch's scope, as on the home chain
+    countersign : asks both parties for a statement; None: nets carry their quotes in the call
     """
 
     def plan(claim: EpochClaim) -> EpochPlan:
@@ -248,7 +253,8 @@ def settle_quotes(
             and trade.quote.chain == chain.name
             and trade.quote.quote_id.hex() not in planned
         ]
-        netting = Netting(quotes_max={chain.name: chain.slot_rules.nets_max})
+        most = {chain.name: chain.slot_rules.nets_max}
+        netting = Netting(quotes_max=most, countersign=countersign)
         return plan_settlement(claim=claim, trades=trades, netting=netting)
 
     return run_job(
@@ -291,5 +297,6 @@ def _terms(
         fee_recipient=maker,
         expiry_s=expiry_s,
         settle_by_s=settle_by_s,
-        nonce=store.next_quote_nonce(maker),
+        # A restored journal gives nonces out anew; the signer's register remembers the old ones.
+        nonce=store.next_quote_nonce(maker, at_least=signer.next_nonce(chain.name)),
     )

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from dmm import observe
 from dmm.governance.policy import Policy
 from dmm.ledger.fills import paper_vault
 from dmm.market.instrument import Instrument, Side
 from dmm.market.order import Order, TimeInForce
-from dmm.ports import ControlStore, Store
+from dmm.ports import Store
 from dmm.quoting.decision import SliceSummary
 from dmm.quoting.limits import bands_of, limits_of
-from dmm.rfq.netting import VAULT
+from dmm.rfq.fills import VENUE, quoted_vault
 from dmm.rfq.pricing import Fair
 from dmm.rfq.protocol import FirmQuote
 from dmm.risk.breaker import Posture, stricter
 from dmm.risk.gate import Refused, Verdict, gate
-from dmm.risk.inventory import Holding, consolidate
+from dmm.risk.inventory import Holding, OpenLots, consolidate
 from dmm.risk.inventory import caps as desk_caps
 from dmm.risk.limits import Cap, CapScope
 from dmm.settlement.epoch import RowTable
 from dmm.units.amount import Lots, Ticks, ceil_div
+from dmm.units.chain import HOME_CHAIN
 from dmm.usecases.last_decision import LastDecision, exposure_after, last_decision
-
-SETTLE_EPOCHS_BACK_MAX = 8
-"""Epochs a settlement looks back for quotes accepted after their own epoch was settled."""
-
-
-CHAIN_CLOCKS_APART_S_MAX = 120
-"""How far one chain's time may lie behind another's."""
+from dmm.usecases.quoted import (
+    CHAIN_CLOCKS_APART_S_MAX,
+    SETTLE_EPOCHS_BACK_MAX,
+    lots_of,
+    unbooked,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +62,9 @@ def worker_state(store: Store, run_id: str, policy: Policy) -> WorkerState | Non
 
 
 def judge_quote(
-    store: ControlStore,
+    store: Store,
     *,
+    epoch: int,
     taker_side: Side,
     size: Lots,
     price: Ticks,
@@ -74,27 +75,37 @@ def judge_quote(
 ) -> Verdict:
     """Judge the order behind a firm quote: of the other side, at our price.
 
-    Every open quote may be taken and every order of the worker may fill: the desk's limit counts
-    them all. While a halt holds nothing passes.
+    Every open quote may be taken, every accepted one settle and every order of the worker fill: the
+    desk's limit counts them all, until they are in the worker's position or will never be. While a
+    halt holds nothing passes.
 
     Parameters
     ----------
+    epoch : the last whose quotes count
     taker_side : of the taker
     size : lots, as asked for
     price : ticks, > 0
     worker : what it last saw and decided
     quotes : open ones, by `open_quotes`
     """
-    open_lots = _lots_by_side(quotes, instrument)
+    open_lots = _lots_of_open(quotes, instrument)
+    settling = _lots_in_settlement(store, worker, quotes, epoch=epoch, instrument=instrument)
     halt = store.halted()
     is_halted = halt is not None and halt.halted
     exposure = exposure_after(
         worker.last,
         worker.summary,
         posture=stricter(worker.last.posture, Posture.HALTED) if is_halted else worker.last.posture,
-        open_buy=open_lots[Side.BUY],
-        open_sell=open_lots[Side.SELL],
-        caps=_desk_caps(worker, open_lots, policy=policy, instrument=instrument),
+        open_buy=open_lots.buy,
+        open_sell=open_lots.sell,
+        caps=_desk_caps(
+            worker,
+            OpenLots(
+                buy=Lots(open_lots.buy + settling.buy), sell=Lots(open_lots.sell + settling.sell)
+            ),
+            policy=policy,
+            instrument=instrument,
+        ),
     )
     order = Order(
         client_id="rfq",
@@ -111,9 +122,12 @@ def judge_quote(
 
 
 def _desk_caps(
-    worker: WorkerState, open_lots: Mapping[Side, Lots], *, policy: Policy, instrument: Instrument
+    worker: WorkerState, open_lots: OpenLots, *, policy: Policy, instrument: Instrument
 ) -> tuple[Cap, ...]:
-    """Return the room of the whole desk: the worker's orders and the open quotes together."""
+    """Return the room of the whole desk: the worker's orders and the open quotes together.
+
+    Quotes that the worker has booked are in its position, wherever they lie.
+    """
     own = Holding(
         vault=paper_vault(worker.summary.run_id),
         instrument=instrument,
@@ -122,18 +136,19 @@ def _desk_caps(
         outstanding_buy=worker.last.open_buy,
         outstanding_sell=worker.last.open_sell,
     )
+    vault = quoted_vault(HOME_CHAIN)
     quoted = Holding(
-        vault=VAULT,
-        instrument=instrument,
+        vault=vault,
+        instrument=replace(instrument, venue=VENUE),
         mid=worker.summary.mid,
         inventory=Lots(0),
-        outstanding_buy=open_lots[Side.BUY],
-        outstanding_sell=open_lots[Side.SELL],
+        outstanding_buy=open_lots.buy,
+        outstanding_sell=open_lots.sell,
     )
     return desk_caps(
         consolidate((own, quoted)),
-        instrument=instrument,
-        vault=VAULT,
+        instrument=quoted.instrument,
+        vault=vault,
         limits={(CapScope.TOTAL, ""): bands_of(policy, instrument)},
     )
 
@@ -158,9 +173,23 @@ def open_quotes(store: Store, *, run_id: str, epoch: int, chain: str, at_s: int)
     return found
 
 
-def _lots_by_side(quotes: Sequence[FirmQuote], instrument: Instrument) -> dict[Side, Lots]:
+def _lots_of_open(quotes: Sequence[FirmQuote], instrument: Instrument) -> OpenLots:
     """Return the lots that open quotes would make us buy and sell."""
     position, per_lot = instrument.position.symbol, instrument.position_atoms_per_lot
     sold = sum(quote.maker_amount for quote in quotes if quote.maker_asset == position)
     bought = sum(quote.taker_amount for quote in quotes if quote.taker_asset == position)
-    return {Side.BUY: Lots(ceil_div(bought, per_lot)), Side.SELL: Lots(ceil_div(sold, per_lot))}
+    return OpenLots(buy=Lots(ceil_div(bought, per_lot)), sell=Lots(ceil_div(sold, per_lot)))
+
+
+def _lots_in_settlement(
+    store: Store,
+    worker: WorkerState,
+    quotes: Sequence[FirmQuote],
+    *,
+    epoch: int,
+    instrument: Instrument,
+) -> OpenLots:
+    """Return the lots of quotes that are no longer open and not yet in the worker's position."""
+    summary, counted = worker.summary, {quote.quote_id for quote in quotes}
+    trades = unbooked(store, summary.run_id, known=summary.epoch, until=epoch)
+    return lots_of((t for t in trades if t.quote.quote_id not in counted), instrument)

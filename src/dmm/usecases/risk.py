@@ -6,23 +6,22 @@ Everything is read from the run's journal; nothing is decided and nothing writte
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol, cast
+from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dmm.governance.policy import Policy
-from dmm.ledger.fills import marked_atoms, paper_vault
+from dmm.ledger.fills import marked_atoms
 from dmm.ledger.position import Position
 from dmm.market.instrument import ContractKind, Instrument
-from dmm.ports import QuoteStore, RunStore
 from dmm.quoting.decision import SliceSummary
 from dmm.quoting.limits import bands_of
 from dmm.risk.breaker import Posture
 from dmm.risk.concentration import Concentration, concentration
 from dmm.risk.depeg import AT_PAR, PPM_ONE, after_price, value_atoms
-from dmm.risk.inventory import Band, Holding, Inventory, apply_with_gas, consolidate
+from dmm.risk.inventory import Band, Inventory, OpenLots, consolidate
 from dmm.risk.stress import StressBook, StressResult, stress
 from dmm.risk.var import (
     InsufficientData,
@@ -39,6 +38,8 @@ from dmm.units.ids import Json
 from dmm.units.time import NS_PER_S
 from dmm.usecases.epoch_inputs import fixed_policy
 from dmm.usecases.last_decision import LastDecision, last_decision
+from dmm.usecases.quoted import QuotedStore
+from dmm.usecases.risk_positions import Gas, positions_of
 
 EPOCHS_MAX = 1_440
 """Latest epochs whose mids are scenarios: a day of minutes."""
@@ -49,17 +50,14 @@ BLOCK_SCENARIOS = 10
 """Neighbouring scenarios that the bootstrap keeps together."""
 
 
-class RiskStore(RunStore, QuoteStore, Protocol):
-    """What an assessment reads of the journal."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskQuestion:
     """What is assessed, and what no journal tells.
 
     `level_bps` is the level of VaR and CVaR; `horizon_s` the length of a scenario and `hold_s` how
     long a hedge takes, seconds, > 0; `gas_per_fill_atoms` is the network fee a venue took with each
-    fill and `unwind_gas_atoms` what closing the position would cost, both in cash atoms, >= 0;
+    fill, `gas_per_settlement_atoms` that of a transaction that settled firm quotes and
+    `unwind_gas_atoms` what closing the position would cost, all in cash atoms, >= 0;
     `cash_price_ppm` is the cash asset's price in its reference currency, millionths, > 0.
     """
 
@@ -67,6 +65,7 @@ class RiskQuestion:
     horizon_s: int = 1
     hold_s: int = 60
     gas_per_fill_atoms: Atoms = NO_ATOMS
+    gas_per_settlement_atoms: Atoms = NO_ATOMS
     unwind_gas_atoms: Atoms = NO_ATOMS
     cash_price_ppm: int = PPM_ONE
 
@@ -76,6 +75,7 @@ class RiskQuestion:
             ("horizon_s", self.horizon_s, 1, 86_400),
             ("hold_s", self.hold_s, 1, 86_400),
             ("gas_per_fill_atoms", self.gas_per_fill_atoms, 0, 10**30),
+            ("gas_per_settlement_atoms", self.gas_per_settlement_atoms, 0, 10**30),
             ("unwind_gas_atoms", self.unwind_gas_atoms, 0, 10**30),
             ("cash_price_ppm", self.cash_price_ppm, 1, 100 * PPM_ONE),
         )
@@ -97,8 +97,9 @@ class LimitUse:
 class RiskReport:
     """What was found; money in atoms of the cash asset.
 
-    `positions` by venue and their sum `inventory`; `tail` with intervals where there are scenarios
-    enough, or how many are missing; `scenarios` worst first, none while the book has one side;
+    `positions` by venue and their sum `inventory`; `promised`, the lots that accepted firm quotes
+    may still move; `tail` with intervals where there are scenarios enough, or how many are missing;
+    `scenarios` worst first, none while the book has one side;
     `cash_worth_atoms` is the cash at the price given, `is_off_peg` what the depeg breaker says.
     """
 
@@ -109,6 +110,7 @@ class RiskReport:
     posture: Posture | None
     positions: Mapping[str, Position]
     inventory: Inventory
+    promised: OpenLots
     band: Band
     tail: TailRisk | InsufficientData
     var: Interval | None
@@ -121,9 +123,9 @@ class RiskReport:
 
 
 def assess_risk(
-    *, store: RiskStore, run_id: str, question: RiskQuestion, rng: np.random.Generator
+    *, store: QuotedStore, run_id: str, question: RiskQuestion, rng: np.random.Generator
 ) -> RiskReport:
-    """Assess a run at the end of its last closed epoch, hedges booked since included.
+    """Assess a run at the end of its last closed epoch, with hedges and settlements since.
 
     VaR and CVaR are those of historical simulation: the mids of the run's own epochs, cut into
     scenarios of the horizon that do not overlap, on the position held now.
@@ -145,18 +147,18 @@ def assess_risk(
     if summary is None or summary.mid <= 0:
         raise UsageFault(f"run {run_id} has no closed epoch with a price: nothing to assess yet")
     last = last_decision(store, run_id, summary.epoch)
-    positions = _positions(store, run_id, instrument, gas_atoms=question.gas_per_fill_atoms)
-    inventory = consolidate(
-        tuple(
-            Holding(
-                vault=paper_vault(run_id),
-                instrument=replace(instrument, venue=venue),
-                mid=summary.mid,
-                inventory=held.inventory,
-            )
-            for venue, held in positions.items()
-        )
+    of_run = positions_of(
+        store,
+        run_id,
+        instrument,
+        last_epoch=summary.epoch,
+        gas=Gas(
+            fill_atoms=question.gas_per_fill_atoms,
+            settlement_atoms=question.gas_per_settlement_atoms,
+        ),
     )
+    positions = {venue: held.position for venue, held in of_run.by_venue.items()}
+    inventory = consolidate(of_run.holdings(instrument, summary.mid))
     net = Lots(sum(held.inventory for held in positions.values()))
     cash = Atoms(sum(held.cash_atoms for held in positions.values()))
     pnl = _scenario_pnl(_returns(store, summary, question.horizon_s), instrument, net, summary.mid)
@@ -176,6 +178,7 @@ def assess_risk(
         posture=None if last is None else last.posture,
         positions=positions,
         inventory=inventory,
+        promised=of_run.promised,
         band=bands_of(policy, instrument).band(inventory.base_atoms),
         tail=tail,
         var=var,
@@ -184,31 +187,20 @@ def assess_risk(
             {one.instrument.venue: one.quote_atoms for one in inventory.holdings}
         ),
         scenarios=_scenarios(summary, instrument, net, last=last, cash=cash, question=question),
-        limits=_limits(policy, net, last),
+        limits=_limits(policy, net, last, of_run.promised),
         cash_worth_atoms=value_atoms(cash, price_ppm=question.cash_price_ppm, rounded_up=False),
         is_off_peg=peg.is_broken,
     )
 
 
-def _positions(
-    store: RiskStore, run_id: str, instrument: Instrument, *, gas_atoms: Atoms
-) -> dict[str, Position]:
-    """Return average cost and profit by venue, gas in the cost of what is still held."""
-    positions: dict[str, Position] = {}
-    for fill in store.fills(run_id):
-        before = positions.get(fill.venue, Position(instrument=instrument))
-        positions[fill.venue] = apply_with_gas(before, fill, gas_atoms=gas_atoms)
-    return positions
-
-
-def _policy(store: RiskStore, summary: SliceSummary) -> Policy:
+def _policy(store: QuotedStore, summary: SliceSummary) -> Policy:
     fixed = store.epoch_inputs(summary.run_id, summary.epoch)
     if fixed is None:
         raise UsageFault(f"epoch {summary.epoch} of run {summary.run_id} has no inputs: not ours")
     return fixed_policy(fixed).policy
 
 
-def _returns(store: RiskStore, last: SliceSummary, horizon_s: int) -> NDArray[np.float64]:
+def _returns(store: QuotedStore, last: SliceSummary, horizon_s: int) -> NDArray[np.float64]:
     """Return simple returns over the horizon, within each of the latest epochs, oldest first."""
     parts = []
     for epoch in range(max(0, last.epoch - EPOCHS_MAX + 1), last.epoch + 1):
@@ -265,7 +257,7 @@ def _scenarios(
         inventory=net,
         bids=summary.bids,
         asks=summary.asks,
-        sigma_microticks_1s=0 if last is None else last.inputs.online_sigma_microticks,
+        sigma_microticks_1s=0 if last is None else max(0, last.inputs.online_sigma_microticks),
         hold_ns=question.hold_s * NS_PER_S,
         gas_atoms=question.unwind_gas_atoms,
         # What is owed does not lose by its coin's fall.
@@ -274,7 +266,9 @@ def _scenarios(
     return stress(book)
 
 
-def _limits(policy: Policy, net: Lots, last: LastDecision | None) -> tuple[LimitUse, ...]:
+def _limits(
+    policy: Policy, net: Lots, last: LastDecision | None, promised: OpenLots
+) -> tuple[LimitUse, ...]:
     soft, hard = (
         (policy.soft_long_lots, policy.hard_long_lots)
         if net >= 0
@@ -286,7 +280,8 @@ def _limits(policy: Policy, net: Lots, last: LastDecision | None) -> tuple[Limit
     )
     if last is None:
         return held
-    long, short = net + last.open_buy, last.open_sell - net
+    long = net + last.open_buy + promised.buy
+    short = last.open_sell + promised.sell - net
     return (
         *held,
         LimitUse(name="long_if_filled_lots", used=max(0, long), limit=policy.hard_long_lots),

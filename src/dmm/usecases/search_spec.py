@@ -16,7 +16,7 @@ from dmm.simulation.experiment.values import changed
 from dmm.units.errors import UsageFault
 from dmm.units.ids import Json, canonical_json, content_id
 
-VERSION = 1
+VERSION = 2
 """Of the results: a change of the engine or of the figures that makes kept pieces another's."""
 
 PIECE_SETS = 64

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dmm.governance.policy import Policy
+from dmm.ledger.fills import paper_vault
 from dmm.ledger.session import TradingSession
 from dmm.market.fair_value import NO_DEPTH
 from dmm.market.instrument import Instrument
@@ -11,14 +13,16 @@ from dmm.market.order import Fill
 from dmm.market.view import MarketView
 from dmm.ports import PolicyRecord
 from dmm.quoting.collect import MarketCollector
-from dmm.quoting.decision_inputs import DecisionInputs
+from dmm.quoting.decision_inputs import STILL, DecisionInputs
 from dmm.quoting.fill_watch import FillWatch
 from dmm.quoting.scale import Estimates
 from dmm.risk.breaker import Posture
+from dmm.risk.inventory import NOTHING_OPEN, OpenLots, Scoped, scoped_caps
+from dmm.risk.limits import Cap
 from dmm.units.amount import HalfTicks, Lots
 from dmm.units.fast_init import fast_init
 from dmm.units.time import Nanos
-from dmm.usecases.order_desk import OrderDesk
+from dmm.usecases.order_desk import OrderDesk, OrderReadings
 from dmm.usecases.surroundings import USUAL, Surroundings
 
 DEPTH_METHODS = frozenset({"depth", "blend"})
@@ -27,11 +31,17 @@ DEPTH_METHODS = frozenset({"depth", "blend"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochInputs:
-    """What holds in an epoch: the policy, adopted estimates (None: online ones), hedges to book."""
+    """What holds in an epoch: policy, adopted estimates, hedges and settled firm quotes to book.
+
+    `estimates` is None, or its σ or κ 0, while none was adopted: the worker's online one is used.
+    `promised` are the lots that accepted firm quotes may still move.
+    """
 
     policy: PolicyRecord
     estimates: Estimates | None = None
     hedges: tuple[Fill, ...] = ()
+    settled: tuple[Fill, ...] = ()
+    promised: OpenLots = NOTHING_OPEN
 
 
 @fast_init
@@ -40,7 +50,7 @@ class Moment:
     """Where the worker stands; `mid` in half ticks is the last one known.
 
     `clock_offset_ns` is the database's time less the host's, None while it is not measured;
-    `surroundings` are gas and peg as last looked at.
+    `surroundings` are gas, peg and firm quotes as last looked at.
     """
 
     run_id: str
@@ -75,7 +85,7 @@ def situation(
     now_ns, policy = moment.now_ns, inputs.policy.policy
     own = orders.look(now_ns)
     filled = fills.look(now_ns, moment.mid, policy)
-    estimates = _in_force(inputs, collector)
+    estimates, volatility = _in_force(inputs, collector), collector.volatility
     bids = asks = NO_DEPTH
     if policy.fair_value in DEPTH_METHODS:
         bids, asks = market.depth(policy.fair_levels)
@@ -104,7 +114,7 @@ def situation(
         estimated_kappa_nano=estimates.kappa_nano,
         a_bid_micro=estimates.a_bid_micro,
         a_ask_micro=estimates.a_ask_micro,
-        online_sigma_microticks=collector.volatility.sigma_microticks,
+        online_sigma_microticks=volatility.sigma_microticks if not volatility.is_still else STILL,
         working=own.working,
         unknown_orders=own.unknown_orders,
         books_disagree=own.books_disagree,
@@ -112,11 +122,13 @@ def situation(
         gas_ratio_bps=moment.surroundings.gas_ratio_bps,
         depegged=moment.surroundings.depegged,
         rate_weight_left=own.rate_weight_left,
+        caps=_caps(moment, own, policy, inputs, instrument, session),
         depth_bid_microticks=bids.price_microticks,
         depth_bid_lots=Lots(bids.size),
         depth_ask_microticks=asks.price_microticks,
         depth_ask_lots=Lots(asks.size),
         venue_lots=Lots(bids.size + asks.size),
+        micro_adjust_microticks=_micro_adjust(policy, now_ns, market, collector),
         vwap_microticks=collector.reference.vwap_microticks(now_ns),
         twap_microticks=collector.reference.twap_microticks,
         toxic_run_before=filled.toxicity.toxic_run,
@@ -127,12 +139,64 @@ def situation(
     )
 
 
-def _in_force(inputs: EpochInputs, collector: MarketCollector) -> Estimates:
-    """Return what was adopted, or what the worker measured itself since its start."""
-    if inputs.estimates is not None:
-        return inputs.estimates
-    return Estimates(
-        version=0,
-        kappa_nano=collector.arrival.kappa_nano,
-        sigma_microticks=collector.volatility.sigma_microticks,
+def _caps(
+    moment: Moment,
+    own: OrderReadings,
+    policy: Policy,
+    inputs: EpochInputs,
+    instrument: Instrument,
+    session: TradingSession,
+) -> tuple[Cap, ...]:
+    """Return the room under the limits of venue, vault and desk; none while they are one."""
+    promised = moment.surroundings.promised
+    if promised is None:
+        promised = inputs.promised
+    if session.is_alone and not (promised.buy or promised.sell):
+        return ()  # the gate's own limits say the same
+    total = session.position.inventory
+    vault = total - session.quoted_lots
+    return scoped_caps(
+        Scoped(
+            venue=Lots(vault - session.hedged_lots),
+            vault=Lots(vault),
+            total=total,
+        ),
+        venue=instrument.venue,
+        vault=paper_vault(moment.run_id),
+        own=OpenLots(buy=own.outstanding_buy, sell=own.outstanding_sell),
+        others=promised,
+        hard_long=policy.hard_long_lots,
+        hard_short=policy.hard_short_lots,
     )
+
+
+def _micro_adjust(
+    policy: Policy, now_ns: Nanos, market: MarketView, collector: MarketCollector
+) -> int:
+    """Let the micro-price's table see the book, where the policy quotes on it; 0 where not."""
+    if policy.fair_value != "stoikov":
+        return 0
+    return collector.micro.look(
+        now_ns,
+        bid=market.best_bid,
+        bid_size=market.best_bid_size,
+        ask=market.best_ask,
+        ask_size=market.best_ask_size,
+    )
+
+
+def _in_force(inputs: EpochInputs, collector: MarketCollector) -> Estimates:
+    """Return what was adopted, and for what was not what the worker measured since its start."""
+    adopted = inputs.estimates or _ONLINE
+    if adopted.sigma_microticks and adopted.kappa_nano:
+        return adopted
+    return Estimates(
+        version=adopted.version,
+        kappa_nano=adopted.kappa_nano or collector.arrival.kappa_nano,
+        sigma_microticks=adopted.sigma_microticks or collector.volatility.sigma_microticks,
+        a_bid_micro=adopted.a_bid_micro,
+        a_ask_micro=adopted.a_ask_micro,
+    )
+
+
+_ONLINE = Estimates(version=0, kappa_nano=0, sigma_microticks=0)

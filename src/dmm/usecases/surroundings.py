@@ -1,13 +1,16 @@
-"""What bends a live quote from outside its market: the price of gas, the peg of the cash asset."""
+"""What bends a live quote from outside its market: gas, the cash asset's peg, firm quotes."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from statistics import median_low
 
 from dmm.ports import Clock, GasMeter, PegSource
 from dmm.risk.depeg import AT_PAR, PegState, after_price
+from dmm.risk.inventory import OpenLots
 from dmm.units.amount import BPS_ONE
 from dmm.units.errors import Retryable
 from dmm.units.time import NS_PER_S, Nanos
@@ -27,10 +30,14 @@ RATIO_BPS_MAX = 1_000 * BPS_ONE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """Gas price over its baseline times 10,000, and whether the cash asset is off its peg."""
+    """Gas price over its baseline times 10,000, and whether the cash asset is off its peg.
+
+    `promised` are the lots that firm quotes may still move; None: what the epoch began with holds.
+    """
 
     gas_ratio_bps: int = BPS_ONE
     depegged: bool = False
+    promised: OpenLots | None = None
 
 
 USUAL = Surroundings()
@@ -58,11 +65,19 @@ class GasBaseline:
 class SurroundingsWatch:
     """Looks at gas and peg once a second. Nobody asked counts as usual, nobody answering does not.
 
-    Without an answer the gas keeps its last ratio, for it only bends a quote; a coin whose price
-    nobody gives is off its peg, for then nobody knows what the desk is paid in.
+    Without an answer the gas keeps its last ratio, for it only bends a quote, and firm quotes their
+    last lots, for without the journal the desk stops anyway; a coin whose price nobody gives is off
+    its peg, for then nobody knows what the desk is paid in.
     """
 
-    def __init__(self, *, gas: GasMeter | None, peg: PegSource | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        gas: GasMeter | None,
+        peg: PegSource | None,
+        clock: Clock,
+        quoted: Callable[[], OpenLots] | None = None,
+    ) -> None:
         """Prepare; nothing is asked yet.
 
         Parameters
@@ -70,8 +85,10 @@ class SurroundingsWatch:
         gas : of the chain the desk settles on; None where it costs the desk nothing
         peg : of the cash asset; None where it is no stable coin
         clock : says when a price is too old
+        quoted : the lots that firm quotes may still move; None where there are none
         """
-        self._gas, self._peg, self._clock = gas, peg, clock
+        self._gas, self._peg, self._clock, self._quoted = gas, peg, clock, quoted
+        self._promised: OpenLots | None = None
         self._baseline = GasBaseline()
         self._ratio_bps = BPS_ONE
         self._state: PegState = AT_PAR
@@ -84,8 +101,11 @@ class SurroundingsWatch:
             self._looked_at_ns = now_ns
             self._look_at_gas()
             self._look_at_peg()
+            self._look_at_quotes()
         depegged = self._peg is not None and self._state.is_broken
-        return Surroundings(gas_ratio_bps=self._ratio_bps, depegged=depegged)
+        return Surroundings(
+            gas_ratio_bps=self._ratio_bps, depegged=depegged, promised=self._promised
+        )
 
     def _look_at_gas(self) -> None:
         if self._gas is None:
@@ -96,6 +116,12 @@ class SurroundingsWatch:
             return
         if price > 0:
             self._ratio_bps = self._baseline.ratio_bps(price)
+
+    def _look_at_quotes(self) -> None:
+        if self._quoted is None:
+            return
+        with suppress(Retryable):
+            self._promised = self._quoted()
 
     def _look_at_peg(self) -> None:
         if self._peg is None:

@@ -273,6 +273,53 @@ def test_a_bound_that_is_reached_claims_nothing(any_store: Store, bounds: LaneBo
     assert any_store.allocate_slot(claims[2], **terms) == 2  # type: ignore[arg-type]
 
 
+def test_only_one_open_intent_of_a_signer_has_a_number_that_bytes_name(any_store: Store) -> None:
+    make.record(any_store, *[make.intent(ordinal) for ordinal in range(3)])
+    first, second, third = (make.take(any_store) for _ in range(3))
+    terms: dict[str, Any] = {"signer": make.SIGNER, "finalized_slot": 5, "anchor": "12"}
+    bounds = LaneBounds(sequenced=frozenset({first.intent.kind}))
+    assert any_store.allocate_slot(first, **terms, bounds=bounds) == 5
+    any_store.store_attempt(first, make.attempt(first, slot=5, tx_id="0xfirst"))
+    assert any_store.allocate_slot(second, **terms, bounds=bounds) is None
+    # Its own again; another number, another signer, or a kind without numbers do not wait.
+    assert any_store.allocate_slot(first, **terms, bounds=bounds) == 5
+    assert any_store.allocate_slot(second, **terms | {"anchor": "13"}, bounds=bounds) == 6
+    assert any_store.allocate_slot(third, **terms | {"signer": "0xdef"}, bounds=bounds) == 5
+
+
+def test_a_number_that_another_worker_may_be_signing_for_is_taken(any_store: Store) -> None:
+    make.record(any_store, *[make.intent(ordinal) for ordinal in range(2)])
+    first, second = make.take(any_store, owner="w1"), make.take(any_store, owner="w2")
+    terms: dict[str, Any] = {"signer": make.SIGNER, "finalized_slot": 5, "anchor": "12"}
+    bounds = LaneBounds(sequenced=frozenset({first.intent.kind}))
+    assert any_store.allocate_slot(first, **terms, bounds=bounds) == 5
+    assert any_store.allocate_slot(second, **terms, bounds=bounds) is None
+    any_store.release(first, due_in_s=600)
+    assert any_store.allocate_slot(second, **terms, bounds=bounds) == 6
+
+
+def test_a_slot_without_bytes_keeps_its_number_from_nobody(any_store: Store) -> None:
+    make.record(any_store, *[make.intent(ordinal) for ordinal in range(3)])
+    refused, second, third = (make.take(any_store) for _ in range(3))
+    terms: dict[str, Any] = {"signer": make.SIGNER, "finalized_slot": 0, "anchor": "12"}
+    bounds = LaneBounds(sequenced=frozenset({refused.intent.kind}))
+    assert any_store.allocate_slot(refused, **terms, bounds=bounds) == 0
+    assert any_store.allocate_slot(second, **terms, bounds=bounds) == 1
+    any_store.store_attempt(second, make.attempt(second, slot=1, tx_id="0xsecond"))
+    assert any_store.allocate_slot(third, **terms, bounds=bounds) is None
+
+
+def test_a_number_is_free_again_once_its_intent_has_ended(any_store: Store) -> None:
+    make.record(any_store, *[make.intent(ordinal) for ordinal in range(2)])
+    first, second = make.take(any_store), make.take(any_store)
+    terms: dict[str, Any] = {"signer": make.SIGNER, "finalized_slot": 5, "anchor": "12"}
+    bounds = LaneBounds(sequenced=frozenset({first.intent.kind}))
+    assert any_store.allocate_slot(first, **terms, bounds=bounds) == 5
+    any_store.store_attempt(first, make.attempt(first, slot=5, tx_id="0xfirst"))
+    any_store.finish_failed(first, height=9, proof={"why": "late"}, postings=[])
+    assert any_store.allocate_slot(second, **terms, bounds=bounds) == 6
+
+
 def test_what_has_landed_counts_as_value_but_not_as_in_flight(any_store: Store) -> None:
     make.record(any_store, *[make.intent(ordinal) for ordinal in range(2)])
     first, second = make.take(any_store), make.take(any_store)

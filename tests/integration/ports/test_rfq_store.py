@@ -39,6 +39,21 @@ def test_nonces_of_a_maker_are_dense_and_never_repeat(any_store: Store) -> None:
     assert any_store.next_quote_nonce("0xb") == 0
 
 
+def test_a_look_at_the_next_nonce_allots_nothing(any_store: Store) -> None:
+    assert any_store.peek_quote_nonce("0xa") == 0
+    assert any_store.next_quote_nonce("0xa") == 0
+    assert [any_store.peek_quote_nonce("0xa") for _ in range(2)] == [1, 1]
+    assert any_store.peek_quote_nonce("0xb") == 0
+
+
+def test_a_nonce_skips_what_the_journal_forgot_and_never_goes_back(any_store: Store) -> None:
+    assert any_store.next_quote_nonce("0xa", at_least=0) == 0
+    assert any_store.next_quote_nonce("0xa", at_least=512) == 512
+    assert any_store.next_quote_nonce("0xa", at_least=3) == 513
+    assert any_store.next_quote_nonce("0xb", at_least=9) == 9
+    assert any_store.next_quote_nonce("0xb") == 10
+
+
 def test_an_acceptance_with_other_content_is_refused(quotes: Store) -> None:
     quotes.record_quote(make.trade(5))
     quotes.accept_quote(make.accepted(make.trade(5)))

@@ -8,7 +8,7 @@ from research_values import MemorySearches
 
 from dmm.adapters.postgres.store import PostgresStore
 from dmm.governance.candidate import Candidate
-from dmm.ports.research import Search, SearchStore
+from dmm.ports.research import Proposed, Search, SearchStore
 from dmm.units.errors import InvariantBroken, UsageFault
 from dmm.units.ids import ZERO_HASH, Hash32
 from dmm.units.time import Nanos
@@ -78,8 +78,10 @@ def test_a_proposal_is_recorded_once_and_read_back_whole(searches: SearchStore) 
     assert searches.record_candidate(candidate(), now_ns=Nanos(5))
     assert not searches.record_candidate(candidate(), now_ns=Nanos(6))
     assert searches.record_candidate(candidate("profit by +4"), now_ns=Nanos(7))
-    assert searches.candidates(limit=9) == [candidate("profit by +4"), candidate()]
-    assert searches.candidates(limit=1) == [candidate("profit by +4")]
+    first = Proposed(candidate=candidate(), proposed_at_ns=Nanos(5))
+    second = Proposed(candidate=candidate("profit by +4"), proposed_at_ns=Nanos(7))
+    assert searches.candidates(limit=9) == [second, first]
+    assert searches.candidates(limit=1) == [second]
 
 
 def test_a_proposal_stands_in_the_audit_log_and_no_policy_changes(store: PostgresStore) -> None:

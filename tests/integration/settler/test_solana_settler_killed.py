@@ -3,6 +3,7 @@ once."""
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -20,14 +21,17 @@ import pytest
 
 from dmm.adapters.clock import SystemClock
 from dmm.adapters.postgres.store import PostgresStore
-from dmm.adapters.solana.client import BLOCKHASH_BLOCKS, SolanaChain
+from dmm.adapters.solana.client import SolanaChain
 from dmm.adapters.solana.events import SolanaLog
+from dmm.adapters.solana.nonce_accounts import NONCE_BYTES, make_nonce, nonce_address
+from dmm.adapters.solana.slots import BLOCKHASH_BLOCKS
 from dmm.ledger.account import AccountKind
 from dmm.market.instrument import Asset
 from dmm.ports import Answer, Deployment
 from dmm.sandbox.signers import signer_command
 from dmm.sandbox.solana.chain import Pace
 from dmm.sandbox.solana.local import SolanaLocalChain
+from dmm.sandbox.solana.transact import Sender
 from dmm.settlement.batch import account, reserve
 from dmm.settlement.chain_event import legs_of
 from dmm.settlement.epoch import EpochPlan, Job
@@ -40,7 +44,10 @@ from dmm.usecases.audit import audit_all, record_funding
 ROOT = Path(__file__).resolve().parents[3]
 SEED = int(os.environ.get("DMM_KILL_SEED", "0")) or random.SystemRandom().randrange(1, 2**31)
 INTENTS_A_ROUND = 6
-END_S_MAX = 120.0
+BACKLOG_MAX = 24
+"""Open intents above which a round plans no more: kills come faster than a slow machine settles."""
+END_S_MAX = 240.0
+NONCES = 4
 VAULT = "treasury@solana"
 PACE = Pace(slot_ms=25)
 """Finality after 0.8 s; a blockhash named there lives 3 s longer."""
@@ -59,6 +66,8 @@ class Desk:
     rng: random.Random
     intents: list[Intent] = field(default_factory=list)
     rounds: int = 0
+    nonce_accounts: tuple[str, ...] = ()
+    """Send slots are their values; without them the reach of blockhashes."""
 
     def chain(self) -> SolanaChain:
         return SolanaChain(
@@ -67,6 +76,7 @@ class Desk:
             deployments=self.deployments,
             unit_fee_max=1_000_000,
             unit_tip=1_000,
+            nonce_accounts=self.nonce_accounts,
         )
 
     def log(self) -> SolanaLog:
@@ -120,6 +130,7 @@ class Desk:
             "DMM_EVM_RPC_URLS": '["http://127.0.0.1:9"]',
             "DMM_SOLANA_RPC_URLS": f'["{self.local.node.url}"]',
             "DMM_SOLANA_GENESIS_HASH": self.local.genesis_hash,
+            "DMM_SOLANA_NONCE_ACCOUNTS": json.dumps(self.nonce_accounts),
             "DMM_SIGNER_SOCKET": str(self.folder / "s"),
             "DMM_STATE_DIR": str(self.folder),
             "DMM_LEASE_S": "1",
@@ -151,8 +162,9 @@ class Desk:
                 call("dmm_inject", {"kind": "lose_reply", "method": "sendTransaction", "times": 2})
 
     def round_with_a_kill(self) -> None:
-        """Plan, let the settler begin with it, disturb the chain, kill the settler somewhere."""
-        self.plan()
+        """Plan, let the settler go on, disturb the chain, kill the settler somewhere."""
+        if sum(state.is_open for _, state in self.store.intents()) < BACKLOG_MAX:
+            self.plan()
         if self.rng.random() < 0.5:
             self.disturb()
         process = self.settler()
@@ -203,8 +215,24 @@ class Desk:
         assert (result.difference, result.alarms) == (0, ())
 
 
+def make_nonces(local: SolanaLocalChain, count: int) -> tuple[str, ...]:
+    payer, operator = local.actors.deployer, local.actors.operator.public
+    lamports = int(local.node.call("getMinimumBalanceForRentExemption", NONCE_BYTES))
+    for number in range(count):
+        calls = make_nonce(payer.public, operator, number, lamports=lamports)
+        Sender(local.node.call, payer).run(calls)
+    local.node.call("dmm_advance", PACE.finalized_slots + 1)
+    return tuple(str(nonce_address(payer.public, operator, number)) for number in range(count))
+
+
 @pytest.fixture
-def desk(database_url: str) -> Iterator[Desk]:
+def nonces() -> int:
+    """Return how many nonce accounts the desk has."""
+    return 0
+
+
+@pytest.fixture
+def desk(database_url: str, nonces: int) -> Iterator[Desk]:
     folder = Path(tempfile.mkdtemp(prefix="dmm-settler-"))
     local = SolanaLocalChain(root=ROOT, folder=folder / "solana", pace=PACE)
     signer: subprocess.Popen[bytes] | None = None
@@ -227,6 +255,7 @@ def desk(database_url: str) -> Iterator[Desk]:
                 deployments=by_name,
                 funding=0,
                 rng=random.Random(SEED),  # noqa: S311 - printed, so that a failure replays
+                nonce_accounts=make_nonces(local, nonces),
             )
             record_funding(
                 store=store,
@@ -264,12 +293,28 @@ def kill_and_check(desk: Desk, kills: int) -> None:
     desk.check()
 
 
+over_nonces = pytest.mark.parametrize("nonces", [NONCES], ids=["nonces"])
+
+
 @pytest.mark.timeout(300)
 def test_three_kills_of_the_settler_on_a_forking_solana_pay_each_intent_once(desk: Desk) -> None:
+    kill_and_check(desk, 3)
+
+
+@over_nonces
+@pytest.mark.timeout(300)
+def test_three_kills_of_the_settler_over_durable_nonces_pay_each_intent_once(desk: Desk) -> None:
     kill_and_check(desk, 3)
 
 
 @pytest.mark.deep
 @pytest.mark.timeout(7_200)
 def test_two_hundred_kills_of_the_settler_on_solana_pay_each_intent_once(desk: Desk) -> None:
+    kill_and_check(desk, 200)
+
+
+@over_nonces
+@pytest.mark.deep
+@pytest.mark.timeout(7_200)
+def test_two_hundred_kills_of_the_settler_over_nonces_pay_each_intent_once(desk: Desk) -> None:
     kill_and_check(desk, 200)

@@ -24,7 +24,7 @@ from dmm.adapters.postgres.store import PostgresStore
 from dmm.adapters.ton.cells import op
 from dmm.adapters.ton.client import TonChain
 from dmm.adapters.ton.log import TonLog
-from dmm.adapters.ton.wallet import outgoing, query_id_of
+from dmm.adapters.ton.wallet import Wallet, outgoing, query_id_of
 from dmm.ledger.account import AccountKind
 from dmm.market.instrument import Asset
 from dmm.ports import Deployment
@@ -48,6 +48,8 @@ PAID_A_ROUND = 4
 CAP_DCT = 1_000_000 * 10**9
 LIFE_S = 10**5
 LOCKED_OUT = 1
+KILLS_A_CHECK = 10
+"""Fewer than the times the clock may be moved before a payment's deadline has passed."""
 
 
 @dataclass
@@ -60,6 +62,7 @@ class Desk:
     url: str
     deployments: dict[str, Deployment]
     rng: random.Random
+    wallet: Wallet
     funding: dict[str, int] = field(default_factory=dict)
     intents: list[Intent] = field(default_factory=list)
     rounds: int = 0
@@ -70,6 +73,7 @@ class Desk:
             global_id=GLOBAL_ID,
             deployments=self.deployments,
             message_nanoton_max=10**9,
+            wallet=self.wallet,
         )
 
     def log(self) -> TonLog:
@@ -83,7 +87,10 @@ class Desk:
         """Plan payments that go through, one that bounces, and one that the contract refuses."""
         head_s = self.local.node.status()["time_s"]
         terms = [("DCT", 1_000 + 97 * self.rounds + n) for n in range(PAID_A_ROUND)]
-        terms += [("BTC", 55), ("DCT", CAP_DCT + 1)]
+        terms.append(("BTC", 55))
+        if self.store.balance(account(VAULT, "DCT", AccountKind.AVAILABLE)) > 2 * CAP_DCT:
+            # What the contract refuses stays reserved until its deadline: only so much fits.
+            terms.append(("DCT", CAP_DCT + 1))
         intents = tuple(
             Intent(
                 kind=IntentKind.REWARD,
@@ -126,6 +133,7 @@ class Desk:
             "DMM_EVM_RPC_URLS": '["http://127.0.0.1:9"]',
             "DMM_TON_CONFIGS": f'["{self.local.node.config_path}"]',
             "DMM_TON_GLOBAL_ID": str(GLOBAL_ID),
+            "DMM_TON_WALLET": self.wallet.value,
             "DMM_SIGNER_SOCKET": str(self.folder / "s"),
             "DMM_STATE_DIR": str(self.folder),
             "DMM_LEASE_S": "1",
@@ -192,17 +200,20 @@ class Desk:
             self._until_closed(lambda intent: True, process)
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(20)
+            process.wait(END_S_MAX)
 
     def _until_closed(
         self, counts: Callable[[Intent], bool], process: subprocess.Popen[bytes]
     ) -> None:
-        until = time.monotonic() + END_S_MAX
+        until, left = time.monotonic() + END_S_MAX, len(self.intents)
         while open_ones := [
             (intent, state)
             for intent, state in self.store.intents()
             if state.is_open and counts(intent)
         ]:
+            if len(open_ones) < left:
+                # On a busy machine many take long; only standing still is a fault.
+                until, left = time.monotonic() + END_S_MAX, len(open_ones)
             assert time.monotonic() < until, open_ones
             assert process.poll() is None, "the settler ended by itself"
             time.sleep(0.05)
@@ -265,9 +276,19 @@ def lock_out(local: TonLocalChain) -> None:
 
 
 @pytest.fixture
-def desk(database_url: str) -> Iterator[Desk]:
+def wallet() -> Wallet:
+    return Wallet.HIGHLOAD_V3
+
+
+@pytest.fixture
+def desk(database_url: str, wallet: Wallet) -> Iterator[Desk]:
     folder = Path(tempfile.mkdtemp(prefix="dmm-settler-"))
-    local = TonLocalChain(root=ROOT, folder=folder / "ton", cache_dir=ROOT / ".dmm" / "npm-cache")
+    local = TonLocalChain(
+        root=ROOT,
+        folder=folder / "ton",
+        cache_dir=ROOT / ".dmm" / "npm-cache",
+        wallet=wallet,
+    )
     signer: subprocess.Popen[bytes] | None = None
     try:
         local.start()
@@ -288,6 +309,7 @@ def desk(database_url: str) -> Iterator[Desk]:
                 url=database_url,
                 deployments=by_name,
                 rng=random.Random(SEED),  # noqa: S311 - printed, so that a failure replays
+                wallet=wallet,
             )
             made.idle()
             record_funding(
@@ -321,14 +343,20 @@ def desk(database_url: str) -> Iterator[Desk]:
         shutil.rmtree(folder)
 
 
+both_wallets = pytest.mark.parametrize("wallet", list(Wallet))
+
+
 def kill_and_check(desk: Desk, kills: int) -> None:
     print(f"DMM_KILL_SEED={SEED}")  # noqa: T201 - replays the failure
-    for _ in range(kills):
-        desk.round_with_a_kill()
-    desk.finish()
-    desk.check(all_paid=True)
+    for begun in range(0, kills, KILLS_A_CHECK):
+        for kill in range(begun, min(begun + KILLS_A_CHECK, kills)):
+            desk.round_with_a_kill()
+            print(f"kill {kill + 1} of {kills}")  # noqa: T201 - tells how far a campaign is
+        desk.finish()
+        desk.check(all_paid=True)
 
 
+@both_wallets
 @pytest.mark.timeout(300)
 def test_three_kills_of_the_settler_on_ton_pay_each_intent_once_or_prove_it_dead(
     desk: Desk,
@@ -344,6 +372,7 @@ def test_a_desk_that_was_down_past_every_deadline_finds_out_what_was_paid(desk: 
     desk.check(all_paid=False)
 
 
+@both_wallets
 @pytest.mark.deep
 @pytest.mark.timeout(7_200)
 def test_two_hundred_kills_of_the_settler_on_ton_pay_each_intent_once(desk: Desk) -> None:

@@ -5,6 +5,7 @@ The settlement signer has its key in a keystore or with a remote signer; the sui
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
@@ -26,13 +27,15 @@ from web3signer_fake import Web3SignerFake, serving
 from dmm.adapters.clock import SystemClock
 from dmm.adapters.evm.calls import call_of
 from dmm.adapters.evm.codec import Book
-from dmm.adapters.evm.verify import quote_is_signed
+from dmm.adapters.evm.sign import sign_statement
+from dmm.adapters.evm.verify import quote_is_signed, statement_is_signed
 from dmm.adapters.signers.remote import RemoteMethod
 from dmm.adapters.signers.socket import SocketQuoteSigner, SocketSigner
 from dmm.adapters.signers.wire import LINE_BYTES_MAX
 from dmm.ports import Deployment, SignRequest
-from dmm.rfq.protocol import FirmQuote
-from dmm.sandbox.evm.actors import Actors
+from dmm.rfq.netting import carrier_intent
+from dmm.rfq.protocol import FirmQuote, RfqTrade
+from dmm.sandbox.evm.actors import Actors, accept
 from dmm.sandbox.evm.node import CHAIN_ID
 from dmm.sandbox.evm.signers import signer_command
 from dmm.settlement.intent import Intent, IntentKind
@@ -51,6 +54,7 @@ DEPLOYMENTS = [
 ]
 BOOK = Book(chain_id=CHAIN_ID, deployments={item.name: item for item in DEPLOYMENTS})
 START_S_MAX = 30.0
+NONCES = itertools.count(7)
 SYSTEM_PYTHON = Path("/usr/bin/python3")
 
 
@@ -177,9 +181,32 @@ def quote(**change: Any) -> FirmQuote:
         "fee_recipient": ACTORS.desk.address,
         "expiry_s": now_s + 30,
         "settle_by_s": now_s + 300,
-        "nonce": 7,
+        # Each quote has its own: a nonce is signed for one quote only.
+        "nonce": next(NONCES),
     }
     return FirmQuote(**(terms | change))
+
+
+def skip_to(nonce: int) -> None:
+    """Let later quotes begin at a nonce."""
+    while next(NONCES) < nonce - 1:
+        pass
+
+
+def taken(of: FirmQuote, makers: bytes) -> RfqTrade:
+    """Return a quote with both signatures."""
+    acceptance, takers = accept(of, actors=ACTORS, book=BOOK)
+    return RfqTrade(
+        run_id="r",
+        epoch=0,
+        quote=of,
+        maker_signature=makers,
+        fair_half_ticks=1,
+        issued_at_ns=1,
+        acceptance=acceptance,
+        taker_signature=takers,
+        accepted_at_ns=2,
+    )
 
 
 def test_it_rebuilds_the_transaction_and_signs_it_with_its_own_key(settlement: Process) -> None:
@@ -227,6 +254,8 @@ def test_it_refuses_what_its_policy_does_not_allow(
 def test_neither_role_answers_for_the_other(settlement: Process, quoting: Process) -> None:
     with pytest.raises(Permanent, match="settlement signer knows no such request: 'sign_quote'"):
         SocketQuoteSigner(settlement.socket).sign_quote(quote())
+    with pytest.raises(Permanent, match="settlement signer knows no such request: 'sign_state"):
+        SocketQuoteSigner(settlement.socket).sign_statement(request(8).intent)
     with pytest.raises(Permanent, match="quote signer knows no such request: 'sign'"):
         SocketSigner(quoting.socket).sign(request(8))
 
@@ -254,6 +283,46 @@ def test_it_refuses_quotes_outside_its_caps(
 ) -> None:
     with pytest.raises(Permanent, match=words):
         SocketQuoteSigner(quoting.socket).sign_quote(quote(**change))
+
+
+def test_the_two_parties_of_a_batch_make_a_statement_of_it(quoting: Process) -> None:
+    signer = SocketQuoteSigner(quoting.socket)
+    asked = [quote(), quote()]
+    trades = [taken(one, signer.sign_quote(one)) for one in asked]
+    deadline_s = asked[0].settle_by_s - 100
+    bare = carrier_intent(IntentKind.STATEMENT, trades, deadline_s=deadline_s, inputs={})
+    makers = signer.sign_statement(bare)
+    takers = sign_statement(bare, key=ACTORS.takers[0], book=BOOK)
+    texts = {"maker_signature": "0x" + makers.hex(), "taker_signature": "0x" + takers.hex()}
+    assert statement_is_signed(replace(bare, inputs=bare.inputs | texts), book=BOOK)
+    quoting.end(signal.SIGKILL)
+    quoting.start()
+    assert signer.sign_statement(bare) == makers
+    with pytest.raises(Permanent, match="was signed with other content"):
+        signer.sign_statement(replace(bare, deadline_s=deadline_s - 1))
+    skip_to(signer.next_nonce("evm"))
+
+
+def test_a_nonce_that_may_have_been_signed_before_a_kill_is_never_signed_again(
+    quoting: Process,
+) -> None:
+    signer = SocketQuoteSigner(quoting.socket)
+    first = quote()
+    signature = signer.sign_quote(first)
+    assert signer.sign_quote(first) == signature
+    assert signer.next_nonce("evm") == first.nonce + 1
+    with pytest.raises(Permanent, match=f"nonce {first.nonce} .* the next is {first.nonce + 1}"):
+        signer.sign_quote(replace(first, maker_amount=Atoms(first.maker_amount - 1)))
+    quoting.end(signal.SIGKILL)
+    quoting.start()
+    after = signer.next_nonce("evm")
+    assert after > first.nonce
+    for nonce in (first.nonce, after - 1):
+        with pytest.raises(Permanent, match="is spent"):
+            signer.sign_quote(quote(nonce=nonce))
+    skip_to(after)
+    signer.sign_quote(quote())
+    assert signer.next_nonce("evm") == after + 1
 
 
 def test_a_latch_stops_both_and_its_removal_lets_them_go_on(

@@ -11,11 +11,11 @@ from solana_desk import FINALITY, SolanaDesk
 
 from dmm.adapters.solana.abi import program_abi
 from dmm.adapters.solana.calls import key_account
-from dmm.adapters.solana.client import BLOCKHASH_BLOCKS
 from dmm.adapters.solana.codec import account
 from dmm.adapters.solana.node import NoAnswer, Node
 from dmm.adapters.solana.refusals import ProgramRefused
 from dmm.adapters.solana.sign import Key
+from dmm.adapters.solana.slots import BLOCKHASH_BLOCKS, ROOM_BLOCKS
 from dmm.ports import Answer, SlotState, Snapshot
 from dmm.sandbox.solana.transact import Sender
 from dmm.settlement.intent import Intent, Slot
@@ -272,3 +272,16 @@ def test_a_final_block_is_asked_for_once_and_again_after_the_node_was_away(
     node.block(final)
     assert asked.count("getBlock") == 4
     assert asked.count("getGenesisHash") == 2
+
+
+def test_over_a_snapshot_that_has_grown_old_no_slot_is_opened(desk: SolanaDesk) -> None:
+    """A pass over many intents outlives its snapshot: its last ones wait for the next one."""
+    desk.finalize()
+    chain = desk.chain()
+    at = chain.snapshot()
+    room = BLOCKHASH_BLOCKS - desk.finality - ROOM_BLOCKS
+    desk.advance(room)
+    assert chain.slot_offer("", at=at) is not None
+    desk.advance(2)
+    assert chain.slot_offer("", at=at) is None
+    assert chain.slot_offer("", at=chain.snapshot()) is not None

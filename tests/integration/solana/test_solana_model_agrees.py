@@ -18,7 +18,7 @@ from simulation import chain_model
 from simulation.chain_model import ChainModel, Tx
 from solana_desk import SolanaDesk
 
-from dmm.adapters.solana.client import BLOCKHASH_BLOCKS
+from dmm.adapters.solana.slots import BLOCKHASH_BLOCKS
 from dmm.ports import Answer, SignedTx, SlotState
 from dmm.sandbox.solana.chain import Pace
 from dmm.settlement.intent import Intent, Slot

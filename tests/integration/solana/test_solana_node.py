@@ -337,33 +337,80 @@ def test_a_delayed_transaction_whose_blockhash_is_over_never_lands(bench: Bench)
     assert bench.received() == 0
 
 
+class Nonce:
+    """A nonce account, and payments that name its value of the moment."""
+
+    def __init__(self, own: Bench) -> None:
+        self.own, self.key, who = own, key("nonce"), own.payer.pubkey()
+        blockhash = own.client.get_latest_blockhash(Processed).value.blockhash
+        rent = own.client.get_minimum_balance_for_rent_exemption(80).value
+        made = create_nonce_account(who, self.key.pubkey(), who, rent)
+        message = MessageV0.try_compile(who, list(made), [], blockhash)
+        own.send(VersionedTransaction(message, [own.payer, self.key]), preflight=True)
+        own.advance(1)
+
+    def value(self) -> Hash:
+        found = self.own.client.get_account_info(self.key.pubkey(), Processed).value
+        return Hash(bytes(found.data)[40:72])
+
+    def payment(self, lamports: int, *, first: bool = True) -> VersionedTransaction:
+        who = self.own.payer.pubkey()
+        params = AdvanceNonceAccountParams(nonce_pubkey=self.key.pubkey(), authorized_pubkey=who)
+        pay = TransferParams(from_pubkey=who, to_pubkey=self.own.other, lamports=lamports)
+        calls = [advance_nonce_account(params), transfer(pay)]
+        found = MessageV0.try_compile(who, calls if first else calls[::-1], [], self.value())
+        return VersionedTransaction(found, [self.own.payer])
+
+
 def test_a_durable_nonce_outlives_blockhashes_and_counts_once(own: Bench) -> None:
-    nonce, who = key("nonce"), own.payer.pubkey()
-    blockhash = own.client.get_latest_blockhash(Processed).value.blockhash
-    rent = own.client.get_minimum_balance_for_rent_exemption(80).value
-    made = create_nonce_account(who, nonce.pubkey(), who, rent)
-    message = MessageV0.try_compile(who, list(made), [], blockhash)
-    own.send(VersionedTransaction(message, [own.payer, nonce]), preflight=True)
-
-    def payment(lamports: int) -> VersionedTransaction:
-        data = bytes(own.client.get_account_info(nonce.pubkey(), Processed).value.data)
-        advance = advance_nonce_account(
-            AdvanceNonceAccountParams(nonce_pubkey=nonce.pubkey(), authorized_pubkey=who)
-        )
-        pay = TransferParams(from_pubkey=who, to_pubkey=own.other, lamports=lamports)
-        found = MessageV0.try_compile(who, [advance, transfer(pay)], [], Hash(data[40:72]))
-        return VersionedTransaction(found, [own.payer])
-
-    first = payment(5)
-    sibling = payment(7)
+    nonce = Nonce(own)
+    first, sibling = nonce.payment(5), nonce.payment(7)
     own.advance(400)
     own.send(first, preflight=True)
     with pytest.raises(RPCException, match="BlockhashNotFound"):
         own.send(sibling, preflight=True)
     own.node.stop()
     own.open()
-    own.send(payment(6), preflight=True)
+    own.advance(1)
+    own.send(nonce.payment(6), preflight=True)
     assert own.received() == 11
+
+
+def test_a_durable_nonce_moves_on_under_a_transaction_that_failed(own: Bench) -> None:
+    nonce = Nonce(own)
+    before, too_much = nonce.value(), nonce.payment(10**17)
+    failed = own.send(too_much)
+    assert own.status(failed).err is not None
+    assert nonce.value() != before
+    own.advance(1)
+    assert own.send(too_much) == failed
+    with pytest.raises(RPCException, match="AlreadyProcessed"):
+        own.send(too_much, preflight=True)
+
+
+def test_a_durable_nonce_counts_in_the_first_instruction_and_once_a_block(own: Bench) -> None:
+    nonce = Nonce(own)
+    with pytest.raises(RPCException, match="BlockhashNotFound"):
+        own.send(nonce.payment(5, first=False), preflight=True)
+    own.send(nonce.payment(5), preflight=True)
+    with pytest.raises(RPCException, match="BlockhashNotFound"):
+        own.send(nonce.payment(6), preflight=True)
+    own.advance(1)
+    own.send(nonce.payment(6), preflight=True)
+    assert own.received() == 11
+
+
+def test_a_fork_gives_a_durable_nonce_other_values(own: Bench) -> None:
+    nonce = Nonce(own)
+    own.send(nonce.payment(5), preflight=True)
+    own.advance(1)
+    lost = nonce.payment(6)
+    own.node.call("dmm_fork", 2)
+    own.send(nonce.payment(7), preflight=True)
+    own.advance(1)
+    with pytest.raises(RPCException, match="BlockhashNotFound"):
+        own.send(lost, preflight=True)
+    assert own.received() == 7
 
 
 def test_nodes_that_lag_forget_lie_or_refuse(bench: Bench) -> None:
@@ -511,5 +558,5 @@ def test_bad_requests_are_answered_and_the_node_goes_on(bench: Bench) -> None:
     named = httpx.post(url, json={**call, "params": {"a": 1}}).json()
     assert named["error"]["code"] == -32602
     assert httpx.post(url, json={**call, "method": "_call"}).json()["error"]["code"] == -32601
-    assert httpx.post(url, content=b" " * 300_000).status_code == 413
+    assert httpx.post(url, content=b" " * 1_100_000).status_code == 413
     assert bench.node.is_healthy()

@@ -7,7 +7,7 @@ import json
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -20,11 +20,12 @@ from pytoniq import LiteClient, WalletV5R1
 from dmm.adapters.ton.client import TonChain
 from dmm.adapters.ton.codec import Book
 from dmm.adapters.ton.log import TonLog
+from dmm.adapters.ton.node import CALL_S_MAX
 from dmm.adapters.ton.sign import sign_quote, sign_settlement
 from dmm.market.instrument import Asset
 from dmm.ports import Answer, Deployment, SignedTx
 from dmm.rfq.protocol import FirmQuote
-from dmm.sandbox.ton.actors import Actors, accept, sign_buyback_quote
+from dmm.sandbox.ton.actors import Actors, V5Actors, accept, sign_buyback_quote
 from dmm.sandbox.ton.deploy import deploy
 from dmm.sandbox.ton.install import ensure_npm
 from dmm.sandbox.ton.node import GLOBAL_ID, TonNode
@@ -141,8 +142,9 @@ class Local:
             "configs": configs or (self.node.config_path,),
             "global_id": GLOBAL_ID,
             "deployments": self.deployments,
-            "answer_s_max": 3.0,
+            "answer_s_max": CALL_S_MAX,
             "message_nanoton_max": 10**9,
+            "wallet": self.actors.wallet,
         }
         return TonChain(**(terms | change))
 
@@ -154,7 +156,7 @@ class Local:
 
     def new_log(self, *configs: Path) -> TonLog:
         return TonLog(
-            answer_s_max=3.0,
+            answer_s_max=CALL_S_MAX,
             configs=configs or (self.node.config_path,),
             global_id=GLOBAL_ID,
             deployments=self.deployments,
@@ -288,6 +290,7 @@ class Local:
             bump=0,
             slot=2_000 + self.ordinal if slot is None else slot,
             expires=offer.expires,
+            anchor=offer.anchor,
         )
         return sign_settlement(request, key=self.actors.operator, book=self.book)
 
@@ -314,11 +317,11 @@ class Local:
         return path
 
 
-@pytest.fixture(scope="session")
-def shared_local(packages: Path) -> Iterator[Local]:
+@contextmanager
+def deployed_local(kind: type[Actors]) -> Iterator[Local]:
     folder = Path(mkdtemp(prefix="dmm-ton-"))
     with TonNode(root=ROOT, folder=folder, ports=(0, 0, 0), tick_ms=10, idle_ms=300) as node:
-        actors = Actors.of(folder)
+        actors = kind.of(folder)
         made = deploy(
             node=node,
             build_dir=ROOT / "contracts" / "ton" / "build",
@@ -330,12 +333,29 @@ def shared_local(packages: Path) -> Iterator[Local]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def shared_local(packages: Path) -> Iterator[Local]:
+    with deployed_local(Actors) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def shared_v5(packages: Path) -> Iterator[Local]:
+    with deployed_local(V5Actors) as made:
+        yield made
+
+
 @pytest.fixture
 def local(shared_local: Local) -> Iterator[Local]:
     """Return the deployed chain of all tests here, with nothing wrong or under way."""
     yield shared_local
-    shared_local.node.set_faults()
-    shared_local.node.pause(paused=False)
+    mend(shared_local)
+
+
+def mend(local: Local) -> None:
+    """Take every fault back and wait until nothing is under way."""
+    local.node.set_faults()
+    local.node.pause(paused=False)
     for server in range(3):
-        shared_local.node.set_server(server)
-    shared_local.idle()
+        local.node.set_server(server)
+    local.idle()

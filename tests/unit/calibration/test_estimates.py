@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from dmm.calibration.arrival import ArrivalFit, fit_arrival
 from dmm.calibration.depth import Depths, positive_depths
 from dmm.calibration.estimates import Bands, Estimate, Verdict, starting_estimate
 from dmm.calibration.recalibrate import (
     CHANGES_MIN,
     DEPTHS_MIN,
+    DRIFTED,
     recalibrate_arrival,
     recalibrate_volatility,
 )
@@ -39,8 +42,10 @@ def zigzag(half_ticks: int, changes: int = 100) -> Any:
     return np.array([56_363 + half_ticks * (at % 2) for at in range(changes + 1)], dtype=np.int64)
 
 
-def exponential(kappa: float, *, count: int = 8_000, duration_s: int = 400) -> Depths:
-    rng = np.random.default_rng(3)
+def exponential(
+    kappa: float, *, count: int = 8_000, duration_s: int = 400, seed: int = 3
+) -> Depths:
+    rng = np.random.default_rng(seed)
     return positive_depths(
         depth_half_ticks=np.ceil(2 * rng.exponential(1 / kappa, count)).astype(np.int64),
         at_ns=rng.integers(0, duration_s * NS_PER_S, count),
@@ -67,8 +72,12 @@ def volatility(mid_half_ticks: Any) -> Estimate:
     )
 
 
-def arrival(depths: Depths, *, bands: Bands = BANDS, last: Estimate = LAST) -> Estimate:
-    return recalibrate_arrival(depths, last=last, bands=bands, rng=np.random.default_rng(1))
+def arrival(
+    depths: Depths, *, bands: Bands = BANDS, last: Estimate = LAST, is_apart: bool = False
+) -> Estimate:
+    return recalibrate_arrival(
+        depths, last=last, bands=bands, rng=np.random.default_rng(1), is_apart=is_apart
+    )
 
 
 @pytest.mark.parametrize(
@@ -205,13 +214,89 @@ def test_a_kappa_that_did_not_move_is_no_drift() -> None:
 
 
 @pytest.mark.parametrize(("kappa", "sign"), [(0.5, 1), (0.15, -1)])
-def test_a_drift_is_told_with_its_direction_and_adopted_inside_the_band(
+def test_a_drift_falls_back_with_its_direction_though_it_fits_inside_the_band(
     kappa: float, sign: int
 ) -> None:
-    adopted = arrival(exponential(kappa), last=arrival(exponential(0.3)))
-    assert adopted.verdict is Verdict.ADOPTED
-    assert sign * adopted.evidence["drift_z_milli"] > 1_960
-    assert "drifted" in adopted.reasons[0]
+    first = arrival(exponential(0.3))
+    refused = arrival(exponential(kappa), last=first)
+    assert refused.verdict is Verdict.FALLBACK
+    assert numbers(refused) == numbers(first)
+    assert sign * refused.evidence["drift_z_milli"] > 1_960
+    assert refused.evidence[DRIFTED] == 1
+    (reason,) = refused.reasons
+    assert "drifted" in reason
+    assert reason[len("κ drifted by ")] == ("+" if sign > 0 else "-")
+
+
+def test_a_drift_that_other_trades_repeat_is_adopted() -> None:
+    first = arrival(exponential(0.3))
+    refused = arrival(exponential(0.5), last=first)
+    again = arrival(exponential(0.5, seed=4), last=refused, is_apart=True)
+    assert again.verdict is Verdict.ADOPTED
+    assert again.version == first.version + 1
+    assert again.kappa_nano == again.evidence["kappa_nano"]
+    assert again.reasons[-1] == "a second window says the same: adopted"
+    assert again.kappa_bounds == (
+        again.evidence["kappa_nano_low"],
+        again.evidence["kappa_nano_high"],
+    )
+
+
+def test_the_same_trades_twice_confirm_no_drift() -> None:
+    refused = arrival(exponential(0.5), last=arrival(exponential(0.3)))
+    assert arrival(exponential(0.5), last=refused).verdict is Verdict.FALLBACK
+
+
+def test_two_drifts_that_disagree_confirm_nothing() -> None:
+    first = arrival(exponential(0.3))
+    refused = arrival(exponential(0.5), last=first)
+    other = arrival(exponential(0.15), last=refused, is_apart=True)
+    assert other.verdict is Verdict.FALLBACK
+    assert numbers(other) == numbers(first)
+
+
+def test_a_drift_outside_the_band_is_held_and_confirms_nothing_later() -> None:
+    tight = replace(BANDS, kappa_nano_max=400_000_000)
+    first = arrival(exponential(0.3), bands=tight)
+    held = arrival(exponential(0.5), bands=tight, last=first)
+    assert held.verdict is Verdict.HELD
+    assert "outside the band" in held.reasons[0]
+    assert "drifted" in held.reasons[1]
+    assert DRIFTED not in held.evidence
+    later = arrival(exponential(0.5, seed=4), last=held, is_apart=True)
+    assert later.verdict is Verdict.FALLBACK
+
+
+def test_a_long_window_draws_long_blocks_so_that_clustered_hours_widen_its_interval() -> None:
+    hours, each = 60, 1_500
+    rng = np.random.default_rng(8)
+    # Each hour has a κ of its own: ten seconds would pass for independent, hours do not.
+    kappas = rng.uniform(0.2, 0.5, hours).repeat(each)
+    at_ns = (np.arange(hours).repeat(each) * 3_600 + rng.uniform(0, 3_600, kappas.size)) * NS_PER_S
+    depths = positive_depths(
+        depth_half_ticks=np.ceil(2 * rng.exponential(1 / kappas)).astype(np.int64),
+        at_ns=at_ns.astype(np.int64),
+        is_buy=rng.random(kappas.size) < 0.5,
+        started_at_ns=0,
+        duration_ns=hours * 3_600 * NS_PER_S,
+    )
+    short = fit_arrival(depths, rng=np.random.default_rng(1))
+    assert isinstance(short, ArrivalFit)
+    low, high = arrival(depths).kappa_bounds
+    assert high - low > 1.3 * (short.kappa_high - short.kappa_low) * 1e9
+
+
+def test_changes_that_span_no_second_count_for_no_sigma() -> None:
+    mids = zigzag(7)
+    broken = np.concatenate([mids, mids + 9_000])
+    heard = np.ones(broken.size - 1, dtype=np.bool_)
+    heard[mids.size - 1] = False
+    whole = recalibrate_volatility(
+        broken, last=LAST, bands=BANDS, rng=np.random.default_rng(1), heard=heard
+    )
+    assert whole.evidence["changes"] == 2 * (mids.size - 1)
+    assert whole.sigma_microticks == 3_500_000
+    assert volatility(broken).sigma_microticks > 3_500_000
 
 
 def test_what_was_not_adopted_keeps_the_interval_to_compare_the_next_one_with() -> None:

@@ -164,6 +164,20 @@ def test_the_table_names_standing_base_and_warnings(
     assert "replaying" in told.err
 
 
+def test_table_and_page_count_their_sets_and_name_the_units_alike(
+    tape: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.html"
+    run_backtest(BacktestRequest(tape=[tape], report=page))
+    one = capsys.readouterr()
+    for text in (one.out, page.read_text(encoding="utf-8")):
+        assert re.search(r"events · 1 set in one pass of [\d.]+ s", text)
+        assert "inv. variance, lots²" in text
+    assert ", 1 set: replaying" in one.err
+    run_backtest(BacktestRequest(tape=[tape], grid=written(tmp_path / "grid.json", GRID)))
+    assert "· 6 sets in one pass" in capsys.readouterr().out
+
+
 def test_the_report_is_one_file_that_asks_the_network_for_nothing(
     tape: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

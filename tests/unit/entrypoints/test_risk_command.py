@@ -80,8 +80,8 @@ def test_the_report_for_people_says_what_is_missing(journal: MemoryJournal) -> N
     [
         (("--run", "no-such-run"), "no run begins with 'no-such-run'"),
         (("--run", "r1"), "give at least 6 characters"),
-        (("--level", "10000"), "'--level'"),
-        (("--horizon-s", "0"), "'--horizon-s'"),
+        (("--level", "10000"), "--level = '10000': input should be less than or equal to 9999"),
+        (("--horizon-s", "0"), "--horizon-s = '0': input should be greater than or equal to 1"),
     ],
 )
 def test_a_wrong_call_is_refused(
@@ -139,3 +139,22 @@ def test_inputs_that_cannot_be_are_refused_by_name(inputs: str | None, words: st
     assert result.exit_code == 2
     assert words in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ('"spot":1e-300', "spot of an option must be above 1e-15"),
+        ('"spot":1e300', "spot of an option must be above 1e-15 and at most 1e+15, quote per base"),
+        ('"volatility":20', "volatility of an option must be above 0 and at most 8, a fraction"),
+        ('"rate":5', "rate of an option must be above -2 and at most 2, a fraction a year"),
+        ('"expiry_years":1e-320,"volatility":1e-300', "no finite Greeks"),
+        ('"quantity":1e308', "quantity of an option must be a number up to 1e+30"),
+    ],
+)
+def test_an_option_far_from_any_market_is_refused_in_one_line(changes: str, words: str) -> None:
+    given = json.loads("{" + CALL + "}") | json.loads("{" + changes + "}")
+    result = run("greeks", "--inputs", json.dumps(given), "--json")
+    assert result.exit_code == 2, result.stdout
+    assert words in result.stderr
+    assert result.stderr.count("\n") == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from trading_values import INVERSE, LINEAR, fill
 
@@ -70,17 +72,31 @@ def report(side: Side, price: int, size: int) -> OrderReport:
 def test_fill_ids_count_own_fills_and_hedges_do_not_move_the_count() -> None:
     session = TradingSession(run_id="run", venue="paper", instrument=LINEAR)
     session.book(report(Side.BUY, 1_000, 2), epoch=0, mid=HalfTicks(2_001))
-    session.book_hedge(fill(Side.SELL, 1_000, 2, ordinal=1_000_000, is_hedge=True))
+    hedge = fill(Side.SELL, 1_000, 2, ordinal=1_000_000, is_hedge=True)
+    session.book_elsewhere(replace(hedge, venue="paper-hedge"))
     second = session.book(report(Side.BUY, 1_000, 3), epoch=1, mid=HalfTicks(2_001))
     assert second.fill_id == content_id("dmm/fill/v1", "run", "paper", 1)
     assert session.position.inventory == 3
     assert session.fills == 2
 
 
-def test_only_hedges_are_booked_as_hedges() -> None:
+def test_a_fill_of_the_sessions_own_venue_is_not_booked_from_elsewhere() -> None:
     session = TradingSession(run_id="run", venue="paper", instrument=LINEAR)
-    with pytest.raises(InvariantBroken, match="not a hedge"):
-        session.book_hedge(fill(Side.SELL, 1_000, 2))
+    with pytest.raises(InvariantBroken, match="is of paper: the session books its own itself"):
+        session.book_elsewhere(fill(Side.SELL, 1_000, 2))
+    assert session.is_alone
+
+
+def test_what_hedges_and_firm_quotes_add_is_told_apart_from_the_venues_own() -> None:
+    session = TradingSession(run_id="run", venue="paper", instrument=LINEAR)
+    session.book(report(Side.BUY, 1_000, 7), epoch=0, mid=HalfTicks(2_001))
+    hedge = replace(fill(Side.SELL, 1_000, 4, is_hedge=True), venue="paper-hedge")
+    session.book_elsewhere(hedge)
+    session.book_elsewhere(replace(fill(Side.BUY, 990, 3), venue="rfq"))
+    assert (session.position.inventory, session.hedged_lots, session.quoted_lots) == (6, -4, 3)
+    assert not session.is_alone
+    # Three bought for 990 are worth 1,000 each, a tick and lot being 100 atoms.
+    assert session.position.pnl_atoms(HalfTicks(2_000)) == 3 * 10 * 100
 
 
 def test_drawdown_is_measured_from_the_highest_profit() -> None:

@@ -12,7 +12,7 @@ from trading_values import LINEAR, at_ms, policy
 from dmm.market.instrument import Side
 from dmm.quoting.decide import decide, decide_again
 from dmm.quoting.decision import Decision
-from dmm.quoting.decision_inputs import DecisionInputs, Working, decision_bytes
+from dmm.quoting.decision_inputs import STILL, DecisionInputs, Working, decision_bytes
 from dmm.risk.breaker import Posture
 from dmm.risk.limits import Cap, CapScope
 from dmm.units.amount import Lots, Ticks
@@ -23,6 +23,30 @@ from dmm.units.ids import canonical_json
 def decided(inputs: DecisionInputs, **policy_changes: object) -> Decision:
     changed = replace(policy(), **policy_changes)  # type: ignore[arg-type]
     return decide(inputs, policy=changed, instrument=LINEAR)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reasons"),
+    [
+        ({"estimated_sigma_microticks": 0}, ("sigma_not_positive",)),
+        ({"estimated_kappa_nano": 0}, ("kappa_not_positive",)),
+        (
+            {"estimated_sigma_microticks": 0, "estimated_kappa_nano": 0},
+            ("sigma_not_positive", "kappa_not_positive"),
+        ),
+        ({"online_sigma_microticks": STILL}, ("book_stands_still",)),
+    ],
+)
+def test_what_nobody_measured_is_cancelled_and_held_with_its_reason(
+    changes: dict[str, int], reasons: tuple[str, ...]
+) -> None:
+    decision = decided(decision_inputs(working=(RESTING,), **changes))
+    assert decision.cancel == (RESTING.client_id,)
+    assert decision.quotes == ()
+    assert decision.refused == reasons
+    assert decision.posture is Posture.QUOTING
+    again = decide_again(decision.canonical_bytes, policy=policy(), instrument=LINEAR)
+    assert again == decision.canonical_bytes
 
 
 RESTING = Working(

@@ -7,7 +7,7 @@ import pytest
 from trading_values import at_ms, trade
 
 from dmm.quoting.collect import MarketCollector
-from dmm.quoting.online import DEPTHS_MAX, OnlineArrival, OnlineVolatility
+from dmm.quoting.online import DEPTHS_MAX, STILL_CHANGES, OnlineArrival, OnlineVolatility
 from dmm.units.amount import HalfTicks
 
 
@@ -71,3 +71,17 @@ def test_a_new_slice_starts_empty_and_knows_the_mid_of_the_old_one() -> None:
     assert market.mid_half_ticks.tolist() == [201, 201]
     assert market.trade_at_ns.dtype == np.int64
     assert market.trade_at_ns.size == 0
+
+
+def test_a_market_stands_still_after_a_whole_window_without_a_change_of_the_mid() -> None:
+    volatility = OnlineVolatility()
+    volatility.observe(3)
+    for _ in range(STILL_CHANGES - 1):
+        volatility.observe(0)
+    assert not volatility.is_still
+    volatility.observe(0)
+    assert volatility.is_still
+    # The weighted variance fades and never says so itself.
+    assert volatility.sigma_microticks > 0
+    volatility.observe(-1)
+    assert not volatility.is_still

@@ -206,13 +206,52 @@ def test_a_near_reference_moves_the_fair_value_by_its_share_of_the_depth() -> No
 def test_a_far_reference_moves_it_less_the_farther_it_is() -> None:
     fairs = [
         fair_price(coerce_market_inputs(DOCUMENTED | {"ton_reference_price": 1.05 * factor}))
-        for factor in (0.99, 0.9, 0.5, 1e-6)
+        for factor in (0.985, 0.9, 0.75, 0.5)
     ]
     moves = [1.05 - fair.price for fair in fairs]
     confidences = [fair.confidence for fair in fairs]
     assert moves[1] > moves[2] > moves[3] > 0
     assert confidences == sorted(confidences, reverse=True)
+    assert moves == sorted(moves, reverse=True)
     assert max(moves) < 0.01
+
+
+@pytest.mark.parametrize("depths", [(15_000.0, 11_000.0), (9_000.0, 1_000.0), (100.0, 5_000.0)])
+def test_the_fair_value_moves_most_by_a_reference_where_the_docs_say(
+    depths: tuple[float, float],
+) -> None:
+    onchain, offchain = depths
+    peak_bps = 100 * math.sqrt(1 + onchain / offchain)
+    moves = [
+        fair_price(
+            coerce_market_inputs(
+                DOCUMENTED
+                | {
+                    "ton_reference_price": 1.05 * math.exp(share * peak_bps / 1e4),
+                    "onchain_depth": onchain,
+                    "offchain_depth": offchain,
+                }
+            )
+        ).price
+        for share in (0.5, 0.8, 1.0, 1.25, 2.0, 6.0)
+    ]
+    assert moves[:3] == sorted(moves[:3])
+    assert moves[2:] == sorted(moves[2:], reverse=True)
+
+
+@pytest.mark.parametrize("reference", [1e9, 1.05e6, 1.05e-6, 105.0, 2.11, 0.52])
+def test_a_reference_in_another_unit_is_refused_by_name_value_and_unit(reference: float) -> None:
+    with pytest.raises(
+        InputRefused,
+        match=rf"^ton_reference_price = {re.escape(str(reference))} is .* times mid_price = 1\.05; "
+        r"takes 0\.5 to 2 times: both are quote per base",
+    ):
+        quote(ton_reference_price=reference)
+
+
+def test_depths_in_two_units_are_refused_where_they_carry_the_fair_value_away() -> None:
+    with pytest.raises(InputRefused, match=r"onchain_depth = 15000000000000\.0 .* base tokens"):
+        quote(ton_reference_price=1.6, onchain_depth=15_000e9)
 
 
 def test_a_venue_without_depth_has_no_say() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import asdict, replace
 
 import pytest
@@ -31,15 +32,45 @@ PUT = replace(CALL, kind=OptionKind.PUT)
         ("expiry_years", 0.0),
         ("expiry_years", 101.0),
         ("volatility", 0.0),
+        ("volatility", 20.0),
         ("volatility", 55.0),
-        ("rate", 11.0),
+        ("spot", 1e-300),
+        ("spot", 1e300),
+        ("strike", 1e16),
+        ("rate", 5.0),
         ("rate", math.nan),
         ("dividend", -10.5),
     ],
 )
 def test_an_option_made_of_nonsense_is_refused_by_name_and_value(name: str, value: float) -> None:
-    with pytest.raises(UsageFault, match=rf"{name} of an option .*{value}"):
+    with pytest.raises(UsageFault, match=rf"{name} of an option .*{re.escape(str(value))}"):
         replace(CALL, **{name: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"expiry_years": 5e-324, "volatility": 1e-300},
+        {"expiry_years": 100.0, "dividend": -9.5},
+        {"spot": 1e-14, "strike": 1e-14, "expiry_years": 1e-300, "volatility": 1e-300},
+    ],
+)
+def test_greeks_that_no_double_holds_are_refused_with_what_was_given(
+    changes: dict[str, float],
+) -> None:
+    option = replace(CALL, **changes)  # type: ignore[arg-type]
+    with pytest.raises(
+        UsageFault, match=rf"no finite Greeks .*expiry_years = {option.expiry_years}"
+    ):
+        greeks(option)
+
+
+@pytest.mark.parametrize("quantity", [1e31, -1e308, math.inf, math.nan])
+def test_a_quantity_beyond_any_book_is_refused(quantity: float) -> None:
+    with pytest.raises(UsageFault, match="quantity of an option must be"):
+        net_greeks([(quantity, greeks(CALL))])
+    with pytest.raises(UsageFault, match="spot_units must be"):
+        net_greeks([], spot_units=quantity)
 
 
 def test_far_from_the_money_a_put_keeps_its_last_digits() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from trading_values import LINEAR, at_ms, depth, market_of, order, trade
 
+from dmm import observe
 from dmm.adapters.venues.paper import PaperVenue
 from dmm.market.instrument import Side
 from dmm.market.order import Order, ReportKind
@@ -23,7 +25,7 @@ class Scene:
     def __init__(self, *windows: RateWindow) -> None:
         self.market = market_of([(100, 30), (99, 50)], [(102, 20), (103, 40)])
         self.venue = PaperVenue(LINEAR, rate_windows=windows)
-        self.desk = OrderDesk(self.venue)
+        self.desk = OrderDesk(self.venue, LINEAR)
         self.now_ms = 0
 
     @property
@@ -67,6 +69,30 @@ def test_a_fill_the_venue_has_and_we_have_not_is_a_gap_until_it_is_heard() -> No
         scene.desk.take(report)
     scene.wait(3_000)
     assert not scene.desk.look(scene.now_ns).books_disagree
+
+
+def test_cash_that_the_venue_books_otherwise_is_a_gap_though_the_position_agrees(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gaps: list[dict[str, str]] = []
+    monkeypatch.setattr(observe, "venue_gap", lambda **gap: gaps.append(gap))
+    scene = Scene()
+    scene.desk.look(scene.now_ns)
+    scene.bid(1)
+    scene.wait(10)
+    assert scene.sell_into(98, 9) == 2
+    scene.wait(EVERY_NS // NS_PER_MS)
+    assert not scene.desk.look(scene.now_ns).books_disagree
+    scene.venue._cash_atoms -= 1  # a fee of which no report spoke
+    scene.wait(EVERY_NS // NS_PER_MS)
+    assert scene.desk.look(scene.now_ns).books_disagree
+    cash = -2 * 99 * 100
+    assert gaps == [
+        {
+            "venue": "paper", "kind": "balance", "name": "USDT",
+            "ours": str(cash), "theirs": str(cash - 1),
+        }
+    ]  # fmt: skip
 
 
 def test_a_fill_is_still_known_when_its_order_has_left_the_history() -> None:

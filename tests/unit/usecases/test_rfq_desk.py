@@ -13,9 +13,9 @@ from dmm.market.instrument import Side
 from dmm.rfq.protocol import Acceptance, FirmQuote, RfqTrade
 from dmm.risk.gate import RefusalReason
 from dmm.settlement.epoch import JobOutcome, JobStatus
-from dmm.settlement.intent import IntentKind
+from dmm.settlement.intent import Intent, IntentKind
 from dmm.units.amount import Atoms, Lots
-from dmm.units.errors import Permanent
+from dmm.units.errors import Permanent, Retryable
 from dmm.units.time import Nanos
 from dmm.usecases.rfq import (
     Accepted,
@@ -32,6 +32,14 @@ from dmm.usecases.rfq import (
 class Signer:
     def __init__(self) -> None:
         self.fault: Exception | None = None
+        self.signed_below = 0
+
+    def next_nonce(self, chain: str) -> int:
+        del chain
+        return self.signed_below
+
+    def sign_statement(self, carrier: Intent) -> bytes:
+        raise AssertionError("a request for a quote needs no statement")
 
     def maker(self, chain: str) -> str:
         del chain
@@ -120,6 +128,29 @@ def test_nonces_are_dense_and_never_reused_even_when_signing_failed(desk: Desk) 
     with pytest.raises(Permanent):
         ask(desk, signer=signer)
     assert quoted(desk).quote.nonce == 2
+
+
+def test_after_a_restore_no_nonce_is_given_out_that_the_signer_signed_before(desk: Desk) -> None:
+    # The backup was made before these: the journal begins at 0 again, the signer's register not.
+    signer = Signer()
+    signer.signed_below = 512
+    first = ask(desk, signer=signer)
+    assert isinstance(first, Quoted)
+    assert first.trade.quote.nonce == 512
+    signer.signed_below = 513
+    second = ask(desk, signer=signer)
+    assert isinstance(second, Quoted)
+    assert second.trade.quote.nonce == 513
+
+
+def test_a_signer_that_cannot_say_which_nonces_it_signed_costs_none(desk: Desk) -> None:
+    class Away(Signer):
+        def next_nonce(self, chain: str) -> int:
+            raise Retryable("the signer is away")
+
+    with pytest.raises(Retryable):
+        ask(desk, signer=Away())
+    assert quoted(desk).quote.nonce == 0
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from desk_memory import BOTH_SIDES, INSTRUMENT, POLICY, RUN, START_NS, Desk, a_slice
+from quoted_memory import desk_trading, end, plan, quoted, taken
 from trading_values import INVERSE
 
 from dmm.market.instrument import Instrument, Side
@@ -15,7 +16,7 @@ from dmm.market.order import Fill
 from dmm.ports import Run
 from dmm.quoting.decision import MarketSlice
 from dmm.risk.breaker import Posture
-from dmm.risk.inventory import Band
+from dmm.risk.inventory import Band, OpenLots
 from dmm.risk.var import InsufficientData, TailRisk
 from dmm.units.amount import Atoms, HalfTicks, Lots, Ticks
 from dmm.units.errors import UsageFault
@@ -23,6 +24,7 @@ from dmm.units.ids import content_id
 from dmm.units.time import Nanos
 from dmm.usecases.epoch_inputs import epoch_inputs
 from dmm.usecases.risk import RiskQuestion, RiskReport, assess_risk
+from dmm.usecases.risk_positions import settled_fills
 
 
 def market(*mids: int) -> MarketSlice:
@@ -101,6 +103,7 @@ def test_a_run_without_a_closed_epoch_has_nothing_to_assess() -> None:
         {"horizon_s": 0},
         {"hold_s": 86_401},
         {"gas_per_fill_atoms": -1},
+        {"gas_per_settlement_atoms": -1},
         {"unwind_gas_atoms": -1},
         {"cash_price_ppm": 0},
     ],
@@ -141,6 +144,58 @@ def test_gas_of_fills_is_part_of_what_the_inventory_cost() -> None:
     desk.store.append_fills([fill("paper", Side.BUY, 99_900, 30, 0)], [])
     held = assess(desk, gas_per_fill_atoms=Atoms(77)).positions["paper"]
     assert -held.basis_atoms == 30 * 99_900 * 100 + 77
+
+
+def test_settled_firm_quotes_are_held_in_their_vault_and_others_may_still_move() -> None:
+    desk = desk_trading()
+    close(desk)
+    desk.store.append_fills([fill("paper", Side.BUY, 99_900, 30, 0)], [])
+    trade = taken(desk, quoted(desk, epoch=0, size=7))
+    plan(desk, 0)
+    end(desk)
+    taken(desk, quoted(desk, epoch=1, side=Side.SELL, size=4))
+    report = assess(desk)
+    assert {venue: held.inventory for venue, held in report.positions.items()} == {
+        "paper": 30,
+        "rfq": -7,
+    }
+    per_lot = INSTRUMENT.position_atoms_per_lot
+    assert report.inventory.by_vault == {f"paper:{RUN}": 30 * per_lot, "desk": -7 * per_lot}
+    assert report.positions["rfq"].cash_atoms == trade.quote.taker_amount
+    assert report.promised == OpenLots(buy=Lots(4))
+    used = {one.name: one.used for one in report.limits}
+    assert used["inventory_hard_lots"] == 23
+    assert used["long_if_filled_lots"] == 23 + 4 + 4  # the worker's own bid, and the quote
+
+
+def test_what_settled_is_told_as_fills_at_the_ends_of_the_epochs_asked_for() -> None:
+    desk = desk_trading()
+    close(desk)
+    first = taken(desk, quoted(desk, epoch=0, size=7))
+    taken(desk, quoted(desk, epoch=1, size=3))
+    plan(desk, 1)
+    end(desk)
+    taken(desk, quoted(desk, epoch=0, size=2))  # accepted, not settled
+    (fill,) = settled_fills(desk.store, RUN, INSTRUMENT, ended_at_ns={0: Nanos(77)})
+    assert (fill.fill_id, fill.filled_at_ns) == (first.quote.quote_id, 77)
+    assert settled_fills(desk.store, RUN, INSTRUMENT, ended_at_ns={}) == []
+
+
+def test_quotes_that_settled_in_one_transaction_share_its_gas_in_their_cost() -> None:
+    desk = desk_trading()
+    close(desk)
+    trades = [taken(desk, quoted(desk, epoch=0, size=size)) for size in (3, 4, 5)]
+    plan(desk, 0)
+    for entry, trade in zip(list(desk.store.entries.values())[:2], trades, strict=False):
+        assert entry.intent.ordinal == trade.quote.nonce
+        carried = entry.intent.inputs | {"carrier": "ab" * 32}
+        entry.intent = replace(entry.intent, inputs=carried)
+    end(desk)
+    free, costly = assess(desk), assess(desk, gas_per_settlement_atoms=Atoms(101))
+    # Two share a net: 51 each, rounded up; the third has a transaction of its own.
+    before, after = free.positions["rfq"], costly.positions["rfq"]
+    assert before.basis_atoms - after.basis_atoms == 51 + 51 + 101
+    assert before.realised_atoms == after.realised_atoms == 0
 
 
 def test_too_few_scenarios_are_no_risk_figure() -> None:

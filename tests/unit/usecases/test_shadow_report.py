@@ -9,7 +9,7 @@ from itertools import takewhile
 import numpy as np
 import pytest
 from ports_memory import MemoryStore
-from trading_values import policy_record
+from trading_values import MEASURED, policy_record
 
 from dmm.adapters.shadow_journal import ShadowJournal
 from dmm.adapters.venues.paper import PaperVenue
@@ -50,7 +50,7 @@ def play(store: MemoryStore, run_id: str, *, kind: str, seed: int = 3, from_s: i
         venue=ShadowVenue.of(paper, instrument) if kind == SHADOW else paper,
         store=ShadowJournal(store) if kind == SHADOW else store,  # type: ignore[arg-type]
     )
-    inputs = EpochInputs(policy=policy_record(refresh_ms=200))
+    inputs = EpochInputs(policy=policy_record(refresh_ms=200), estimates=MEASURED)
     worker.begin_epoch(0, started_at_ns=Nanos(begin_ns), inputs=inputs)
     half_ns = (begin_ns + end_ns) // 2
     epoch = 0

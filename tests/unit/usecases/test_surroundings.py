@@ -1,4 +1,4 @@
-"""Gas and peg, looked at once a second from outside the market."""
+"""Gas, peg and firm quotes, looked at once a second from outside the market."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dmm.risk.depeg import PPM_ONE
-from dmm.units.amount import BPS_ONE
+from dmm.risk.inventory import OpenLots
+from dmm.units.amount import BPS_ONE, Lots
 from dmm.units.errors import Retryable
 from dmm.units.time import NS_PER_S, Nanos
 from dmm.usecases.surroundings import USUAL, GasBaseline, Surroundings, SurroundingsWatch
@@ -55,6 +56,23 @@ def test_nobody_to_ask_is_the_usual() -> None:
     world = Turned()
     watch = SurroundingsWatch(gas=None, peg=None, clock=world)
     assert world.looks(watch, 100) == USUAL
+
+
+def test_firm_quotes_are_asked_for_with_the_rest_and_keep_their_lots_without_an_answer() -> None:
+    world, answers = Turned(), [OpenLots(buy=Lots(3)), None, OpenLots(sell=Lots(4))]
+    asked = iter(answers)
+
+    def quoted() -> OpenLots:
+        answer = next(asked)
+        if answer is None:
+            raise Retryable("the database does not answer")
+        return answer
+
+    watch = SurroundingsWatch(gas=None, peg=None, clock=world, quoted=quoted)
+    assert world.looks(watch).promised == OpenLots(buy=Lots(3))
+    assert watch.look().promised == OpenLots(buy=Lots(3))  # not asked again within the second
+    assert world.looks(watch).promised == OpenLots(buy=Lots(3))
+    assert world.looks(watch).promised == OpenLots(sell=Lots(4))
 
 
 def test_gas_is_dear_against_the_median_of_the_last_hour_once_there_is_one() -> None:

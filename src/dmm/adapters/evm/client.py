@@ -224,9 +224,9 @@ class EvmChain:
                 if any(words in text for words in KNOWN_ALREADY):
                     taken = True
                 elif any(words in text for words in NONCE_USED):
-                    doubts.append(f"{node.url}: {fault}")
+                    doubts.append(f"{node.name}: {fault}")
                 else:
-                    refusals.append(f"{node.url}: {fault}")
+                    refusals.append(f"{node.name}: {fault}")
             except NoAnswer as fault:
                 doubts.append(str(fault))
         if taken:
@@ -277,13 +277,13 @@ def _at_height(views: Mapping[Node, tuple[Block, Block]], quorum: int) -> dict[N
 def _view(node: Node, tx_id: str, at: Snapshot) -> TxView:
     """Return a node's view of a transaction; `NoAnswer` when it contradicts the snapshot."""
     if node.block(hex(at.finalized_height)).block_hash != at.finalized_hash:
-        raise NoAnswer(f"node {node.url} has another block at height {at.finalized_height}")
+        raise NoAnswer(f"node {node.name} has another block at height {at.finalized_height}")
     receipt = node.call("eth_getTransactionReceipt", tx_id)
     if receipt is None:
         return TxView(answer=Answer.ABSENT)
     height, block_hash = int(receipt["blockNumber"], 16), str(receipt["blockHash"])
     if node.block(hex(height)).block_hash != block_hash:
-        raise NoAnswer(f"node {node.url} shows a receipt of a block it has left")
+        raise NoAnswer(f"node {node.name} shows a receipt of a block it has left")
     return TxView(
         answer=Answer.FOUND,
         succeeded=int(receipt["status"], 16) == 1,

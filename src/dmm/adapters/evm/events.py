@@ -215,7 +215,7 @@ def _block(node: Node, which: str) -> BlockRef:
             time_s=int(body["timestamp"], 16),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise NoAnswer(f"node {node.url} has no block {which}") from error
+        raise NoAnswer(f"node {node.name} has no block {which}") from error
 
 
 def _plain(log: Any, node: Node) -> dict[str, Any]:
@@ -231,7 +231,7 @@ def _plain(log: Any, node: Node) -> dict[str, Any]:
             "data": str(log["data"]).lower(),
         }
     except (KeyError, TypeError, ValueError) as error:
-        raise NoAnswer(f"node {node.url} answers logs that are none") from error
+        raise NoAnswer(f"node {node.name} answers logs that are none") from error
 
 
 def _transfer_args(log: dict[str, Any]) -> dict[str, Json]:

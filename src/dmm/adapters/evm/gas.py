@@ -32,5 +32,5 @@ class EvmGas:
                 continue
             if isinstance(answer, str) and answer.startswith("0x"):
                 return int(answer, 16)
-            faults.append(f"node {node.url} calls the gas price {answer!r}")
+            faults.append(f"node {node.name} calls the gas price {answer!r}")
         raise Retryable(f"nobody tells the gas price: {'; '.join(faults)}")

@@ -50,7 +50,7 @@ def read_orders(
         }
         logs = node.call("eth_getLogs", query)
         if len(logs) != 1:
-            raise NoAnswer(f"node {node.url} has no event of order {sequence} at {height}")
+            raise NoAnswer(f"node {node.name} has no event of order {sequence} at {height}")
         order = _order(logs[0], types, chain=chain, sequence=sequence, contract=contract)
         _require_link(order, logs[0]["topics"][2], book, orders)
         orders.append(order)

@@ -11,6 +11,7 @@ from web3 import HTTPProvider
 from web3.types import RPCEndpoint
 
 from dmm.units.errors import Fault
+from dmm.units.web_address import shown
 
 CONNECT_TIMEOUT_S = 2.0
 READ_TIMEOUT_S = 5.0
@@ -52,7 +53,8 @@ class Node:
     """A node that must be on one chain: every new connection is asked for its chain id first."""
 
     def __init__(self, url: str, *, chain_id: int, read_timeout_s: float = READ_TIMEOUT_S) -> None:
-        self.url = url
+        self.name = shown(url)
+        """What texts call it: the rest of its address may hold an access key."""
         self._chain_id = chain_id
         self._is_checked = False
         self._provider = HTTPProvider(
@@ -100,7 +102,7 @@ class Node:
     def block(self, which: str) -> Block:
         """Return a block by tag, or by height as hex."""
         method, params = block_asked(which)
-        return block_of(self.call(method, *params), self.url)
+        return block_of(self.call(method, *params), self.name)
 
     def blocks(self, *which: str) -> list[Block]:
         """Return several blocks in one request.
@@ -111,18 +113,18 @@ class Node:
             If the node does not know one of them.
         """
         found = self.batch([block_asked(one) for one in which])
-        return [block_of(body, self.url) for body in found]
+        return [block_of(body, self.name) for body in found]
 
     def word(self, contract: str, data: bytes, block: object) -> int:
         """Return the one word that a view answers at a block; `NoAnswer` without a contract."""
         method, params = word_asked(contract, data, block)
-        return word_of(self.call(method, *params), f"node {self.url} has no contract {contract}")
+        return word_of(self.call(method, *params), f"node {self.name} has no contract {contract}")
 
     def _check_chain(self) -> None:
         answer = self._ask("eth_chainId")
         if not isinstance(answer, str) or int(answer, 16) != self._chain_id:
             raise WrongChain(
-                f"node {self.url} is on chain {answer}, not {self._chain_id}: change its URL"
+                f"node {self.name} is on chain {answer}, not {self._chain_id}: change its URL"
             )
         self._is_checked = True
 
@@ -156,7 +158,7 @@ class Node:
     def _silent(self, method: str, error: Exception) -> NoAnswer:
         # Another node may stand behind the same address when it is back.
         self._is_checked = False
-        return NoAnswer(f"node {self.url} did not answer {method}: {type(error).__name__}")
+        return NoAnswer(f"node {self.name} did not answer {method}: {type(error).__name__}")
 
 
 def _result(answer: Any) -> Any:
@@ -188,7 +190,7 @@ def word_of(answer: Any, missing: str) -> int:
     return int(answer, 16)
 
 
-def block_of(body: Any, url: str) -> Block:
+def block_of(body: Any, name: str) -> Block:
     """Return the block in an answer; `NoAnswer` where none is."""
     try:
         return Block(
@@ -197,4 +199,4 @@ def block_of(body: Any, url: str) -> Block:
             time_s=int(body["timestamp"], 16),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise NoAnswer(f"node {url} has no such block") from error
+        raise NoAnswer(f"node {name} has no such block") from error

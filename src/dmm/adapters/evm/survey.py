@@ -60,7 +60,7 @@ def ask(node: Node, questions: Sequence[Question], *, at: Snapshot) -> list[Said
     answers = node.batch([*calls, *receipts, block_asked(hex(at.finalized_height))])
     words, found, final = answers[: len(calls)], answers[len(calls) : -1], answers[-1]
     views: dict[str, TxView | None] = {}
-    if tx_ids and block_of(final, node.url).block_hash == at.finalized_hash:
+    if tx_ids and block_of(final, node.name).block_hash == at.finalized_hash:
         views = dict(zip(tx_ids, _views(node, found, at), strict=True))
     said: list[Said] = []
     place = 0

@@ -7,6 +7,7 @@ import httpx
 from dmm.rfq.protocol import FirmQuote
 from dmm.units.amount import Atoms
 from dmm.units.errors import Permanent, Retryable
+from dmm.units.web_address import shown
 
 QUOTE_TIMEOUT_S = 2.0
 ANSWER_BYTES_MAX = 16_384
@@ -43,20 +44,25 @@ class HttpMaker:
             answer = httpx.post(f"{self._url}/v1/quote", json=request, timeout=QUOTE_TIMEOUT_S)
         except httpx.TransportError as error:
             raise Retryable(
-                f"market maker {self._url} cannot be reached ({error}): check DMM_BUYBACK_MAKER_URL"
+                f"market maker {shown(self._url)} cannot be reached ({error}): "
+                "check DMM_BUYBACK_MAKER_URL"
             ) from error
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
         if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
-            raise Retryable(f"market maker {self._url} answered {answer.status_code}")
+            raise Retryable(f"market maker {shown(self._url)} answered {answer.status_code}")
         if answer.status_code != httpx.codes.OK:
-            raise Permanent(f"market maker {self._url} refused the request: {answer.text[:200]}")
+            raise Permanent(
+                f"market maker {shown(self._url)} refused the request: {answer.text[:200]}"
+            )
         return _read(answer.content, self._url)
 
 
 def _read(content: bytes, url: str) -> tuple[FirmQuote, bytes]:
     if len(content) > ANSWER_BYTES_MAX:
-        raise Permanent(f"market maker {url} answered {len(content)} bytes, more than allowed")
+        raise Permanent(
+            f"market maker {shown(url)} answered {len(content)} bytes, more than allowed"
+        )
     try:
         body = httpx.Response(200, content=content).json()
         fields = dict(body["quote"])
@@ -64,4 +70,4 @@ def _read(content: bytes, url: str) -> tuple[FirmQuote, bytes]:
             fields[name] = int(fields[name])
         return FirmQuote.from_json(fields), bytes.fromhex(body["signature"].removeprefix("0x"))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Permanent(f"market maker {url} answered no readable quote: {error}") from error
+        raise Permanent(f"market maker {shown(url)} answered no readable quote: {error}") from error

@@ -5,7 +5,7 @@ Every write locks the intent under its fence and owner first; a fenced worker ch
 
 from __future__ import annotations
 
-from dmm.adapters.postgres import brief
+from dmm.adapters.postgres import anchors, brief
 from dmm.adapters.postgres.endings import check_attempt, check_open, move, retire
 from dmm.adapters.postgres.intents import held
 from dmm.adapters.postgres.runs import Part
@@ -103,6 +103,8 @@ def _allocate(
     if known is not None:
         return known
     if bounds is not None and not _has_room(cursor, claimed, bounds):
+        return None
+    if anchors.is_taken(cursor, claimed, fresh, bounds):
         return None
     return _next_slot(cursor, claimed, fresh)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from psycopg.types.json import Jsonb
 
+from dmm.adapters.postgres import anchors
 from dmm.adapters.postgres.session import Cursor
 from dmm.settlement.intent import Attempt, AttemptState, Claimed, Purpose, Slot
 from dmm.settlement.lifecycle import LaneBounds
@@ -29,7 +30,8 @@ _LOCK = (
     + " AND i.generation = %(generation)s FOR NO KEY UPDATE) held"
 )
 
-_ALLOT = """WITH on_its_way AS (
+_ALLOT = (
+    """WITH on_its_way AS (
   SELECT count(*) FILTER (WHERE i.state IN ('READY', 'IN_FLIGHT')) AS slots,
          coalesce(sum(i.amount) FILTER (WHERE i.asset = %(asset)s), 0) AS atoms
   FROM slot_claim s JOIN intent i USING (intent_id)
@@ -42,11 +44,15 @@ place AS (
     AND (%(atoms_max)s::numeric IS NULL OR w.atoms + %(amount)s <= %(atoms_max)s)
     AND NOT EXISTS (SELECT 1 FROM slot_claim s
                     WHERE s.intent_id = %(intent_id)s AND s.retired_height IS NULL)
+    AND NOT """  # noqa: S608
+    + anchors.TAKEN
+    + """
   ON CONFLICT (chain, signer) DO UPDATE SET next_slot = greatest(l.next_slot, %(floor)s) + 1
   RETURNING l.next_slot - 1 AS slot)
 INSERT INTO slot_claim (chain, signer, slot, intent_id, generation, expires, anchor)
 SELECT %(chain)s, %(signer)s, place.slot, %(intent_id)s, %(generation)s, %(expires)s, %(anchor)s
 FROM place RETURNING slot"""
+)
 
 _STORE = (
     "WITH held AS ("  # noqa: S608
@@ -108,14 +114,13 @@ def allocate(
     cursor.execute(
         _ALLOT,
         values
+        | anchors.values_of(claimed, fresh, bounds)
         | {
             "asset": intent.asset,
             "kind": intent.kind.value,
             "amount": intent.amount,
-            "signer": fresh.signer,
             "floor": fresh.slot,
             "expires": fresh.expires,
-            "anchor": fresh.anchor,
             "slots_max": None if bounds is None else bounds.in_flight_max,
             "atoms_max": None if bounds is None else bounds.value_atoms_max.get(intent.asset),
         },

@@ -92,7 +92,11 @@ class Control(Part):
 
     def policy_head(self) -> PolicyRecord | None:
         """Return the policy in force."""
-        return self._session.transact(_policy_head)
+        return next(iter(self.policies(limit=1)), None)
+
+    def policies(self, *, limit: int) -> list[PolicyRecord]:
+        """Return the policies that were in force, the latest first."""
+        return self._session.transact(lambda cursor: _policies(cursor, limit))
 
     def append_policy(self, record: PolicyRecord) -> bool:
         """Append an executed policy; False when that sequence is already there with this hash.
@@ -113,13 +117,13 @@ class Control(Part):
         self._session.transact(lambda cursor: append_audit(cursor, actor, action, body, now_ns))
 
 
-def _policy_head(cursor: Cursor) -> PolicyRecord | None:
+def _policies(cursor: Cursor, limit: int) -> list[PolicyRecord]:
     cursor.execute(
         """SELECT sequence, body, previous_head, head, chain, height, tx_id, adopted_at_ns
-           FROM policy ORDER BY sequence DESC LIMIT 1"""
+           FROM policy ORDER BY sequence DESC LIMIT %s""",
+        [limit],
     )
-    row = cursor.fetchone()
-    return None if row is None else _policy_record(row)
+    return [_policy_record(row) for row in cursor.fetchall()]
 
 
 def _policy_record(row: tuple[Any, ...]) -> PolicyRecord:

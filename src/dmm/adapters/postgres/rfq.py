@@ -21,9 +21,13 @@ accepted_amount, accepted_recipient, taker_signature, accepted_at_ns FROM rfq_qu
 class Rfq(Part):
     """Implements `ports.RfqStore`."""
 
-    def next_quote_nonce(self, maker: str) -> int:
-        """Allot the maker's next nonce, densely from 0; an allotted nonce is never given again."""
-        return self._session.transact(lambda cursor: _next_nonce(cursor, maker))
+    def next_quote_nonce(self, maker: str, *, at_least: int = 0) -> int:
+        """Allot the maker's next nonce, densely from 0 or skipping to `at_least`, each once."""
+        return self._session.transact(lambda cursor: _next_nonce(cursor, maker, at_least))
+
+    def peek_quote_nonce(self, maker: str) -> int:
+        """Return the first nonce that was not allotted to the maker; nothing is allotted."""
+        return self._session.transact(lambda cursor: _peek_nonce(cursor, maker))
 
     def record_quote(self, trade: RfqTrade) -> None:
         """Record an issued quote before it leaves the house; the same again is a no-op.
@@ -50,14 +54,21 @@ class Rfq(Part):
         return self._session.transact(lambda cursor: _issued(cursor, quote_ids, nonces))
 
 
-def _next_nonce(cursor: Cursor, maker: str) -> int:
+def _next_nonce(cursor: Cursor, maker: str, at_least: int) -> int:
     cursor.execute(
-        """INSERT INTO quote_nonce (maker, next_nonce) VALUES (%s, 1)
-           ON CONFLICT (maker) DO UPDATE SET next_nonce = quote_nonce.next_nonce + 1
+        """INSERT INTO quote_nonce (maker, next_nonce) VALUES (%(maker)s, %(least)s + 1)
+           ON CONFLICT (maker) DO UPDATE
+             SET next_nonce = greatest(quote_nonce.next_nonce, %(least)s) + 1
            RETURNING next_nonce - 1""",
-        [maker],
+        {"maker": maker, "least": at_least},
     )
     return int(cursor.fetchall()[0][0])
+
+
+def _peek_nonce(cursor: Cursor, maker: str) -> int:
+    cursor.execute("SELECT next_nonce FROM quote_nonce WHERE maker = %s", [maker])
+    row = cursor.fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def _record(cursor: Cursor, trade: RfqTrade) -> None:

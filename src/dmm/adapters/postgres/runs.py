@@ -8,9 +8,24 @@ from psycopg.types.json import Jsonb
 
 from dmm.adapters.postgres.partitions import refuse_pruned_run
 from dmm.adapters.postgres.session import Cursor, Session
-from dmm.ports import SHADOW, Run
+from dmm.ports import LIVE, SHADOW, Run
 from dmm.units.errors import UsageFault
 from dmm.units.time import Nanos
+
+EARLIER_RUNS = """SELECT r.run_id, r.started_at_ns FROM run mine JOIN run r
+  ON r.symbol = mine.symbol
+  AND r.kind = CASE WHEN mine.kind = %(shadow)s THEN %(live)s ELSE mine.kind END
+  AND r.spec #>> '{instrument,venue}' IS NOT DISTINCT FROM mine.spec #>> '{instrument,venue}'
+  AND r.spec #>> '{instrument,tick_size}'
+      IS NOT DISTINCT FROM mine.spec #>> '{instrument,tick_size}'
+WHERE mine.run_id = %(run_id)s
+  AND (r.started_at_ns, r.run_id) < (mine.started_at_ns, mine.run_id)"""
+"""Runs of one market begun earlier; its values are those of `market_of`."""
+
+
+def market_of(run_id: str) -> dict[str, str]:
+    """Return the values that `EARLIER_RUNS` asks for."""
+    return {"run_id": run_id, "shadow": SHADOW, "live": LIVE}
 
 
 class Part:

@@ -8,7 +8,7 @@ from dmm.adapters.postgres.audit_log import append_audit
 from dmm.adapters.postgres.runs import Part
 from dmm.adapters.postgres.session import Cursor
 from dmm.governance.candidate import Candidate
-from dmm.ports.research import Search
+from dmm.ports.research import Proposed, Search
 from dmm.units.errors import InvariantBroken, UsageFault
 from dmm.units.ids import Hash32
 from dmm.units.time import Nanos
@@ -51,7 +51,7 @@ class Searches(Part):
         """Record a proposal and append it to the audit log; False when it was there before."""
         return self._session.transact(lambda cursor: _record(cursor, candidate, now_ns))
 
-    def candidates(self, *, limit: int) -> list[Candidate]:
+    def candidates(self, *, limit: int) -> list[Proposed]:
         """Return proposals, the latest first."""
         return self._session.transact(lambda cursor: _candidates(cursor, limit))
 
@@ -140,9 +140,13 @@ def _record(cursor: Cursor, candidate: Candidate, now_ns: Nanos) -> bool:
     return True
 
 
-def _candidates(cursor: Cursor, limit: int) -> list[Candidate]:
+def _candidates(cursor: Cursor, limit: int) -> list[Proposed]:
     cursor.execute(
-        """SELECT body FROM policy_candidate ORDER BY proposed_at_ns DESC, candidate_id LIMIT %s""",
+        """SELECT body, proposed_at_ns FROM policy_candidate
+           ORDER BY proposed_at_ns DESC, candidate_id LIMIT %s""",
         [limit],
     )
-    return [Candidate.from_body(body) for (body,) in cursor]
+    return [
+        Proposed(candidate=Candidate.from_body(body), proposed_at_ns=Nanos(int(at_ns)))
+        for body, at_ns in cursor
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, cast
 
 import numpy as np
@@ -9,7 +10,13 @@ from numpy.typing import NDArray
 from psycopg.types.json import Jsonb
 
 from dmm.adapters.postgres.partitions import open_partitions, refuse_pruned_part
-from dmm.adapters.postgres.runs import Part, lock_for_append, lock_run
+from dmm.adapters.postgres.runs import (
+    EARLIER_RUNS,
+    Part,
+    lock_for_append,
+    lock_run,
+    market_of,
+)
 from dmm.adapters.postgres.session import Cursor
 from dmm.ledger.anchor import JournalTable
 from dmm.market.tape import Level
@@ -17,9 +24,19 @@ from dmm.quoting.decision import MarketSlice, SliceSummary
 from dmm.units.amount import Lots, Ticks
 from dmm.units.errors import InvariantBroken
 from dmm.units.ids import Json
+from dmm.units.time import Nanos
+
+PAGE_SLICES = 32
+"""Slices read at a time: some megabytes at the most."""
+
+RUNS_MAX = 256
+"""Earlier runs whose slices are looked for; a desk that restarts more often in a week is broken."""
 
 _STORED = "<i8"
 """Arrays are stored as little-endian int64, whatever the machine."""
+
+_NO_EPOCH = 2**62
+"""Above every epoch: all slices of a run."""
 
 _SELECT = """SELECT run_id, epoch, started_at_ns, ended_at_ns, events, decisions, quotes, fills,
 position_lots, mid_half_ticks, spread_captured_atoms, fees_atoms, bids, asks, grid_mid_half_ticks,
@@ -56,6 +73,50 @@ class Slices(Part):
         """Return the run's latest closed slice; `UsageFault` if it was pruned."""
         row = self._session.transact(lambda cursor: _last_row(cursor, run_id))
         return None if row is None else _from_row(row)
+
+    def recent_slices(
+        self, run_id: str, *, epoch: int, from_ns: Nanos, limit: int
+    ) -> Iterator[SliceSummary]:
+        """Yield closed slices of a run's market, the newest first, as `ports.QuoteStore` says.
+
+        Each page is a transaction of its own: closed slices do not change.
+        """
+        earlier = self._session.transact(lambda cursor: _earlier_runs(cursor, run_id))
+        left = limit
+        for name, last in ((run_id, epoch), *((name, _NO_EPOCH) for name in earlier)):
+            before = last + 1
+            while left > 0:
+                wanted = min(left, PAGE_SLICES)
+                rows = self._session.transact(
+                    lambda cursor, name=name, before=before, wanted=wanted: _page(  # type: ignore[misc]
+                        cursor, name, before, from_ns, wanted
+                    )
+                )
+                yield from map(_from_row, rows)
+                left -= len(rows)
+                if len(rows) < wanted:
+                    break
+                before = rows[-1][1]
+
+
+def _earlier_runs(cursor: Cursor, run_id: str) -> list[str]:
+    cursor.execute(
+        EARLIER_RUNS + " ORDER BY r.started_at_ns DESC, r.run_id DESC LIMIT %(runs)s",
+        {**market_of(run_id), "runs": RUNS_MAX},
+    )
+    return [name for name, _ in cursor]
+
+
+def _page(
+    cursor: Cursor, run_id: str, before: int, from_ns: Nanos, limit: int
+) -> list[tuple[Any, ...]]:
+    cursor.execute(
+        _SELECT
+        + """WHERE run_id = %s AND epoch < %s AND ended_at_ns > %s
+             ORDER BY epoch DESC LIMIT %s""",
+        [run_id, before, from_ns, limit],
+    )
+    return cursor.fetchall()
 
 
 def _fix_inputs(cursor: Cursor, run_id: str, epoch: int, body: dict[str, Json]) -> dict[str, Json]:

@@ -13,6 +13,7 @@ from dmm.adapters.postgres.decisions import Decisions
 from dmm.adapters.postgres.deployments import Deployments
 from dmm.adapters.postgres.endings import Endings
 from dmm.adapters.postgres.epochs import Epochs
+from dmm.adapters.postgres.estimates import Estimates
 from dmm.adapters.postgres.fills import Fills
 from dmm.adapters.postgres.intents import Intents
 from dmm.adapters.postgres.ledger import Ledger
@@ -31,6 +32,7 @@ class PostgresStore(
     Fills,
     Slices,
     Epochs,
+    Estimates,
     Intents,
     Attempts,
     Endings,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,15 @@ from dmm.adapters.reports.backtest_plots import (
     price_plot,
     surface_plot,
 )
+from dmm.adapters.reports.backtest_rows import (
+    best_rows,
+    figure,
+    headings,
+    money_of,
+    parameter,
+    size_of,
+    words,
+)
 from dmm.market.instrument import Instrument
 from dmm.simulation.experiment.backtest import Backtest
 from dmm.simulation.experiment.curves import Curves
@@ -31,35 +38,11 @@ from dmm.units.errors import ServiceFault
 ROWS_MAX = 25
 """Sets in the table, those with the best score; all of them are in the JSON."""
 
-DIGITS_MAX = 9
-"""Decimals of an amount."""
-
 SURFACES = (
     ("sharpe", "Sharpe ratio, annualised"),
     ("realized_spread", "realised spread, bps"),
     ("fill_ratio", "fill ratio"),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Money:
-    """How atoms are shown: in whole units of the cash asset."""
-
-    scale: float
-    unit: str
-
-    def of(self, atoms: float, *, signed: bool = True) -> str:
-        """Return an amount as text with at least three digits that count."""
-        if not atoms:
-            return "0"
-        value = atoms / self.scale
-        size = math.floor(math.log10(abs(value)))
-        return f"{value:{'+' if signed else ''},.{min(DIGITS_MAX, max(0, 2 - size))}f}"
-
-
-def money_of(instrument: Instrument) -> Money:
-    """Return how an instrument's cash is shown."""
-    return Money(scale=float(10**instrument.cash.decimals), unit=instrument.cash.symbol)
 
 
 def write_backtest_report(
@@ -83,7 +66,7 @@ def write_backtest_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"figure": figure, "words": words}
+    environment.filters |= {"figure": figure, "words": words, "parameter": parameter}
     text = environment.get_template("backtest.html").render(
         **_values(result, curves, body), plots=_plots(result, curves, body)
     )
@@ -98,28 +81,10 @@ def write_backtest_report(
         ) from error
 
 
-def figure(value: object) -> str:
-    """Return a number with about four digits that count, a dash for none."""
-    if value is None:
-        return "–"
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    if isinstance(value, int) or abs(value) >= 10_000:
-        return f"{value:,.0f}"
-    return f"{value:,.4g}"
-
-
-def words(value: str) -> str:
-    """Return a name without underscores."""
-    return value.replace("_", " ")
-
-
 def _values(result: Backtest, curves: Curves, body: Mapping[str, Any]) -> dict[str, Any]:
     found, instrument = result.conclusion, result.instrument
     money = money_of(instrument)
-    order = np.argsort(-found.scores, kind="stable")[:ROWS_MAX].tolist()
-    shown = list(dict.fromkeys([*order, found.chosen, found.in_force]))
-    row = dict(found.results[found.chosen])
+    row, table = dict(found.results[found.chosen]), best_rows(result, rows_max=ROWS_MAX)
     return {
         "result": result,
         "instrument": instrument,
@@ -130,12 +95,11 @@ def _values(result: Backtest, curves: Curves, body: Mapping[str, Any]) -> dict[s
         "params": row["params"],
         "minutes": float(curves.block_seconds[-1]) / 60,
         "body": body,
-        "table": [
-            {"at": at, "score": float(found.scores[at]), **found.results[at]} for at in shown
-        ],
+        "size": size_of(body),
+        "table": table,
+        "headings": headings(money),
         "names": list(found.results[0]["params"]),  # type: ignore[arg-type]
-        "left_out": len(found.results) - len(shown),
-        "front": set(found.front),
+        "left_out": len(found.results) - len(table),
         "block_s": result.plan.judging.block_ns / 1e9,
         "curves": curves,
         "policy": result.grid.sets[found.chosen].policy,

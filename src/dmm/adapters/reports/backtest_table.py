@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from dmm.adapters.reports.backtest import Money, figure, money_of, words
+from dmm.adapters.reports.backtest_rows import best_rows, headings, money_of, size_of, words
 from dmm.simulation.experiment.backtest import Backtest
 
 ROWS_MAX = 12
+
+SHOWN = ("pnl", "sharpe", "realized_spread", "fills", "fill_ratio", "inventory_variance")
+"""The figures that a terminal has room for; the page has all."""
 
 COLOURS = {"promotable": "green", "not_promotable": "red", "insufficient_data": "yellow"}
 
@@ -22,11 +24,10 @@ def print_backtest(result: Backtest, body: Mapping[str, Any], console: Console) 
     found, instrument = result.conclusion, result.instrument
     console.print(
         f"[bold]{instrument.symbol}[/bold] on {instrument.venue} · "
-        f"{', '.join(result.names)} · {body['events']:,} events · {body['sets']} sets · "
-        f"{body['seconds']:.2f} s",
+        f"{', '.join(result.names)} · {size_of(body)}",
         highlight=False,
     )
-    console.print(_sets(result, money_of(instrument)))
+    console.print(_sets(result))
     standing = found.standing.value
     console.print(f"[bold {COLOURS[standing]}]{words(standing)}[/]")
     for reason in found.reasons:
@@ -37,31 +38,20 @@ def print_backtest(result: Backtest, body: Mapping[str, Any], console: Console) 
         console.print(f"[yellow]warning:[/yellow] {warning}", highlight=False)
 
 
-def _sets(result: Backtest, money: Money) -> Table:
-    found = result.conclusion
-    order = np.argsort(-found.scores, kind="stable")[:ROWS_MAX].tolist()
-    shown = list(dict.fromkeys([*order, found.chosen, found.in_force]))
-    title = f"Best {len(shown)} of {len(found.results)} sets" if len(found.results) > 1 else "Set"
+def _sets(result: Backtest) -> Table:
+    every = len(result.conclusion.results)
+    rows = best_rows(result, rows_max=ROWS_MAX)
+    title = f"Best {len(rows)} of {every} sets" if every > 1 else "Set"
     table = Table(title=title, title_justify="left")
-    for name in ("set", "parameters", "score", f"P&L, {money.unit}", "Sharpe", "spread, bps",
-                 "fills", "fill ratio", "inv. var."):  # fmt: skip
+    heads = headings(money_of(result.instrument))
+    for name in ("set", "parameters", "score", *(heads[name] for name in SHOWN)):
         table.add_column(name, justify="left" if name == "parameters" else "right")
-    for at in shown:
-        row: dict[str, Any] = dict(found.results[at])
-        mark = " ◀" if at == found.chosen else " base" if at == found.in_force else ""
-        params = ", ".join(
-            f"{name} {'online' if value is None else figure(value)}"
-            for name, value in row["params"].items()
-        )
+    for row in rows:
+        mark = " ◀" if row.is_chosen else " base" if row.is_base else ""
         table.add_row(
-            f"{at}{mark}",
-            params,
-            f"{found.scores[at]:.3f}",
-            money.of(row["pnl"]),
-            figure(row["sharpe"]),
-            f"{row['realized_spread']:+.3f}",
-            f"{row['fills']:,}",
-            f"{100 * row['fill_ratio']:.2f} %",
-            figure(row["inventory_variance"]),
+            f"{row.at}{mark}",
+            ", ".join(f"{name} {value}" for name, value in row.params.items()),
+            row.score,
+            *(row.figures[name] for name in SHOWN),
         )
     return table

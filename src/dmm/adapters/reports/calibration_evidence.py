@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dmm.adapters.reports.calibration_plots import arrival_plot, volatility_plot
 from dmm.calibration.arrival import FitRange
 from dmm.calibration.depth import Depths
 from dmm.calibration.estimates import MICRO, MILLI, NANO, Estimate, RecordedEstimate
-from dmm.quoting.decision import SliceSummary
 
 SCALES = {"_microticks": MICRO, "_ubps": MICRO, "_micro": MICRO, "_nano": NANO, "_milli": MILLI}
 """Scales of journalled integers by what their names hold, the longer names first."""
@@ -25,26 +27,31 @@ UNITS = {
 }
 
 
-def volatility_markdown(record: RecordedEstimate, summary: SliceSummary) -> str:
-    """Return the report of an epoch's σ; without a plot when the slice has no change of mid."""
+def volatility_markdown(record: RecordedEstimate, changes_half_ticks: NDArray[np.int64]) -> str:
+    """Return the report of an epoch's σ; without a plot when its window has no change of mid.
+
+    Parameters
+    ----------
+    changes_half_ticks : of the mid over one second, those that σ was measured on
+    """
     estimate = record.estimate
     shown = {"sigma_microticks": estimate.sigma_microticks}
     text = _head(record) + _table(shown, estimate)
-    if summary.market.mid_half_ticks.size < 2:
+    if not changes_half_ticks.size:
         return text
     bounds = [
         estimate.evidence.get(f"sigma_microticks_{end}", 0) / MICRO for end in ("low", "high")
     ]
     plot = volatility_plot(
-        summary.market.mid_half_ticks,
+        changes_half_ticks,
         in_use_ticks=estimate.sigma_microticks / MICRO,
         bounds_ticks=(bounds[0], bounds[1]),
     )
-    return text + _image(plot, f"sigma through epoch {record.epoch}")
+    return text + _image(plot, f"sigma up to epoch {record.epoch}")
 
 
 def arrival_markdown(record: RecordedEstimate, depths: Depths) -> str:
-    """Return the report of an epoch's κ and A; without a plot when no depth was seen."""
+    """Return the report of an epoch's κ and A; without a plot when its window has no depth."""
     estimate, evidence = record.estimate, record.estimate.evidence
     names = ("kappa_nano", "a_micro", "a_bid_micro", "a_ask_micro")
     text = _head(record) + _table({name: getattr(estimate, name) for name in names}, estimate)
@@ -60,7 +67,7 @@ def arrival_markdown(record: RecordedEstimate, depths: Depths) -> str:
             from_ticks=evidence["fit_from_ticks"], to_ticks=evidence["fit_to_ticks"]
         )
     plot = arrival_plot(depths, fit_range=fit_range, lines=lines)
-    return text + _image(plot, f"arrivals by depth in epoch {record.epoch}")
+    return text + _image(plot, f"arrivals by depth up to epoch {record.epoch}")
 
 
 def _head(record: RecordedEstimate) -> str:
@@ -69,7 +76,21 @@ def _head(record: RecordedEstimate) -> str:
     return (
         f"## {record.symbol}, {record.kind} of epoch {record.epoch}\n\n"
         f"**{estimate.verdict.value}**{why}. In use: version {estimate.version}.\n\n"
+        f"{_window(estimate)}"
         f"Link `{record.link_hash[:16]}` after `{record.previous_hash[:16]}`.\n\n"
+    )
+
+
+def _window(estimate: Estimate) -> str:
+    """Return in words how much was read; nothing where a row does not say."""
+    evidence = estimate.evidence
+    if "window_slices" not in evidence:
+        return ""
+    cut = "; older ones were left out, the bound of a window is reached" * evidence["window_cut"]
+    runs = evidence["window_runs"]
+    return (
+        f"Measured on {evidence['window_observed_s']} s of {evidence['window_wanted_s']} s wanted: "
+        f"{evidence['window_slices']} closed epochs of {runs} run{'s' * (runs != 1)}{cut}.\n\n"
     )
 
 

@@ -30,17 +30,20 @@ _DRAWING = threading.Lock()
 
 
 def volatility_plot(
-    mid_half_ticks: NDArray[np.int64], *, in_use_ticks: float, bounds_ticks: tuple[float, float]
+    changes_half_ticks: NDArray[np.int64],
+    *,
+    in_use_ticks: float,
+    bounds_ticks: tuple[float, float],
 ) -> str:
-    """Return the EWMA of σ through an epoch with the σ in use and the interval of the plain one.
+    """Return the EWMA of σ through a window with the σ in use and the interval of the plain one.
 
     Parameters
     ----------
-    mid_half_ticks : mids one second apart, two or more
+    changes_half_ticks : of the mid over one second, one or more
     in_use_ticks : σ over one second, ticks
     bounds_ticks : 95 % interval of the plain σ, ticks; zeros when there is none
     """
-    changes = np.diff(mid_half_ticks) / 2
+    changes = changes_half_ticks / 2
     path = np.empty(changes.size)
     variance = float(np.mean(np.square(changes)))
     for at, change in enumerate(changes):
@@ -48,7 +51,7 @@ def volatility_plot(
         path[at] = variance**0.5
     seconds = np.arange(1, changes.size + 1)
     kept = slice(None, None, max(1, -(-changes.size // POINTS_MAX)))
-    figure, axes = _figure("seconds of the epoch", "σ over 1 s, ticks")
+    figure, axes = _figure("seconds observed", "σ over 1 s, ticks")
     if bounds_ticks[1] > 0:
         axes.axhspan(*bounds_ticks, color=BAND_COLOUR, alpha=0.6, label="plain σ, 95 %")
     axes.plot(seconds[kept], path[kept], color=MEASURED_COLOUR, linewidth=0.9, label="EWMA σ")
@@ -63,7 +66,7 @@ def arrival_plot(
 
     Parameters
     ----------
-    depths : of the epoch
+    depths : of the window
     fit_range : in ticks
     lines : κ per tick and A per second by what they are, for example the fit and those in use
     """

@@ -6,12 +6,19 @@ from collections.abc import Sequence
 
 from dmm import observe
 from dmm.adapters.signers.chain_signing import ChainSigning
-from dmm.adapters.signers.guard import check_burn, check_quote, check_settlement
+from dmm.adapters.signers.guard import (
+    check_burn,
+    check_quote,
+    check_settlement,
+    check_statement,
+)
 from dmm.adapters.signers.latch import Latches
 from dmm.adapters.signers.outflow import outflows
 from dmm.adapters.signers.policy import SignerPolicy
+from dmm.adapters.signers.quote_register import QuoteRegister
 from dmm.adapters.signers.register import Entry, Register
-from dmm.adapters.signers.wire import request_from_json, signed_to_json
+from dmm.adapters.signers.spending import DAY_S, Spend
+from dmm.adapters.signers.wire import intent_from_json, request_from_json, signed_to_json
 from dmm.ports import Clock
 from dmm.rfq.protocol import FirmQuote
 from dmm.settlement.intent import Purpose
@@ -87,12 +94,20 @@ class SettlementSigner:
 
 
 class QuoteSigner:
-    """Answers the RFQ desk: maker, signer, and signatures of firm quotes within its caps."""
+    """Answers the RFQ desk: maker, signer, next nonce, firm quotes and statements of them."""
 
     def __init__(
-        self, *, chain: ChainSigning, policy: SignerPolicy, latches: Latches, clock: Clock
+        self,
+        *,
+        chain: ChainSigning,
+        policy: SignerPolicy,
+        register: QuoteRegister,
+        latches: Latches,
+        clock: Clock,
     ) -> None:
-        self._chain, self._policy, self._latches, self._clock = chain, policy, latches, clock
+        self._chain, self._policy, self._register = chain, policy, register
+        self._latches, self._clock = latches, clock
+        self._day_caps = {asset: cap.day_atoms for asset, cap in policy.caps.items()}
 
     def answer(self, body: dict[str, Json]) -> Json:
         """Answer one request; a `Fault` refuses."""
@@ -103,8 +118,13 @@ class QuoteSigner:
             case {"op": "signer", "chain": str(chain)}:
                 require_chain(chain, self._policy)
                 return self._chain.address
+            case {"op": "next_nonce", "chain": str(chain)}:
+                require_chain(chain, self._policy)
+                return self._register.next_nonce(self._chain.canonical(self._policy.maker))
             case {"op": "sign_quote", "quote": dict(quote)}:
                 return self._sign(quote)
+            case {"op": "sign_statement", "statement": statement}:
+                return self._sign_statement(statement)
             case _:
                 raise Permanent(f"a quote signer knows no such request: {body.get('op')!r}")
 
@@ -121,8 +141,37 @@ class QuoteSigner:
             now_s=self._clock.now_ns() // NS_PER_S,
             canonical=self._chain.canonical,
         )
-        signature = self._chain.sign_quote(quote)
+        signature = self._register.sign_quote_once(
+            maker=self._chain.canonical(quote.maker),
+            nonce=quote.nonce,
+            quote_id=quote.quote_id,
+            sign=lambda: self._chain.sign_quote(quote),
+        )
         observe.signed(kind="firm_quote", subject=quote.quote_id.hex())
+        return signature.hex()
+
+    def _sign_statement(self, body: Json) -> Json:
+        statement = intent_from_json(body)
+        # A halt stops new quotes alone; a statement settles what is owed.
+        self._latches.require_not_killed()
+        now_s = self._clock.now_ns() // NS_PER_S
+        check_statement(
+            statement,
+            self._policy,
+            signer=self._chain.address,
+            now_s=now_s,
+            canonical=self._chain.canonical,
+        )
+        spend = Spend(
+            flows=outflows(statement, canonical=self._chain.canonical),
+            day=now_s // DAY_S,
+            day_atoms_max=self._day_caps,
+            numeraire=self._policy.numeraire,
+        )
+        signature = self._register.sign_statement_once(
+            statement, spend=spend, sign=lambda: self._chain.sign_statement(statement)
+        )
+        observe.signed(kind="statement", subject=statement.intent_id.hex())
         return signature.hex()
 
 

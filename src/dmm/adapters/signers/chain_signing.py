@@ -15,6 +15,7 @@ from dmm.adapters.signers.policy import SignerPolicy
 from dmm.adapters.signers.remote import RemoteKeys
 from dmm.ports import SignedTx, SignRequest
 from dmm.rfq.protocol import FirmQuote
+from dmm.settlement.intent import Intent
 
 
 class ChainSigning(Protocol):
@@ -48,6 +49,16 @@ class ChainSigning(Protocol):
 
     def sign_quote(self, quote: FirmQuote) -> bytes:
         """Sign a firm quote; `Permanent` when it cannot be encoded."""
+        ...
+
+    def sign_statement(self, statement: Intent) -> bytes:
+        """Sign what a batch of quotes comes to.
+
+        Raises
+        ------
+        Permanent
+            If the chain has no net statements, or a quote in it was not signed by this key.
+        """
         ...
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dmm.adapters.signers.outflow import outflows
+from dmm.adapters.signers.outflow import outflows, quotes_of
 from dmm.adapters.signers.policy import SignerPolicy
 from dmm.ports import SignRequest
 from dmm.rfq.protocol import FirmQuote
-from dmm.settlement.intent import IntentKind, Purpose
+from dmm.settlement.intent import Intent, IntentKind, Purpose
 from dmm.units.errors import Permanent
 
 SETTLEMENT_CONTRACTS = {
@@ -77,15 +77,7 @@ def check_settlement(request: SignRequest, policy: SignerPolicy) -> None:
         raise Permanent(f"fee {request.unit_fee_max} a unit exceeds {policy.unit_fee_max}")
     if request.gas_max > policy.gas_max:
         raise Permanent(f"gas {request.gas_max} exceeds {policy.gas_max}")
-    totals: dict[str, int] = {}
-    for flow in outflows(intent):
-        # One by one too: a negative amount must not make room for another.
-        _check_amount(flow.asset, flow.amount, policy)
-        totals[flow.asset] = totals.get(flow.asset, 0) + flow.amount
-    for asset, total in totals.items():
-        _check_amount(asset, total, policy)
-    if policy.numeraire is not None:
-        policy.numeraire.check_each(totals)
+    _check_outflow(intent, policy)
 
 
 def check_quote(
@@ -111,13 +103,7 @@ def check_quote(
     """
     if quote.chain != policy.chain:
         raise Permanent(f"chain {quote.chain!r} is not allowed, only {policy.chain!r}")
-    for name, got, wanted in (
-        ("contract", quote.contract, policy.contracts.get("settlement", "")),
-        ("maker", quote.maker, policy.maker),
-        ("signer", quote.signer, signer),
-    ):
-        if canonical(got) != canonical(wanted):
-            raise Permanent(f"{name} {got} is not allowed, only {wanted}")
+    _check_parties(quote, policy, signer=signer, canonical=canonical)
     if quote.expiry_s > now_s + policy.ttl_s_max + CLOCK_SLACK_S:
         raise Permanent(f"the quote lives until {quote.expiry_s}, {policy.ttl_s_max} s are allowed")
     if quote.settle_by_s > now_s + policy.settle_s_max + CLOCK_SLACK_S:
@@ -132,6 +118,73 @@ def check_quote(
             gives=(quote.maker_asset, quote.maker_amount),
             takes=(quote.taker_asset, quote.taker_amount),
         )
+
+
+def check_statement(
+    statement: Intent,
+    policy: SignerPolicy,
+    *,
+    signer: str,
+    now_s: int,
+    canonical: Callable[[str], str],
+) -> None:
+    """Refuse a net statement outside the allow-list, the notional caps and the longest lifetime.
+
+    Every quote in it must be of this maker and this key; its gross amounts are capped like a
+    settlement's. That the key signed each of them before is for the chain's own scheme to tell.
+
+    Parameters
+    ----------
+    signer : address of the key that would sign
+    now_s : the signer's own clock, seconds since 1970 UTC
+    canonical : the chain's one spelling of an address
+
+    Raises
+    ------
+    Permanent
+        The text names the first violation and its limit.
+    """
+    if statement.chain != policy.chain:
+        raise Permanent(f"chain {statement.chain!r} is not allowed, only {policy.chain!r}")
+    if statement.kind is not IntentKind.STATEMENT:
+        raise Permanent(f"a quote signer signs no {statement.kind} intent, only statements")
+    if statement.contract != "settlement" or "settlement" not in policy.contracts:
+        raise Permanent(f"contract {statement.contract!r} is not allowed for a statement")
+    if statement.deadline_s > now_s + policy.settle_s_max + CLOCK_SLACK_S:
+        raise Permanent(
+            f"the statement settles until {statement.deadline_s}, {policy.settle_s_max} s are "
+            "allowed"
+        )
+    for quote in quotes_of(statement):
+        if quote.chain != policy.chain:
+            raise Permanent(f"chain {quote.chain!r} is not allowed, only {policy.chain!r}")
+        _check_parties(quote, policy, signer=signer, canonical=canonical)
+    _check_outflow(statement, policy)
+
+
+def _check_parties(
+    quote: FirmQuote, policy: SignerPolicy, *, signer: str, canonical: Callable[[str], str]
+) -> None:
+    for name, got, wanted in (
+        ("contract", quote.contract, policy.contracts.get("settlement", "")),
+        ("maker", quote.maker, policy.maker),
+        ("signer", quote.signer, signer),
+    ):
+        if canonical(got) != canonical(wanted):
+            raise Permanent(f"{name} {got} is not allowed, only {wanted}")
+
+
+def _check_outflow(intent: Intent, policy: SignerPolicy) -> None:
+    """Refuse what one signature lets leave beyond the caps of one signature."""
+    totals: dict[str, int] = {}
+    for flow in outflows(intent):
+        # One by one too: a negative amount must not make room for another.
+        _check_amount(flow.asset, flow.amount, policy)
+        totals[flow.asset] = totals.get(flow.asset, 0) + flow.amount
+    for asset, total in totals.items():
+        _check_amount(asset, total, policy)
+    if policy.numeraire is not None:
+        policy.numeraire.check_each(totals)
 
 
 def _check_amount(asset: str, amount: int, policy: SignerPolicy) -> None:

@@ -49,31 +49,45 @@ def outflows(intent: Intent, *, canonical: Callable[[str], str] = str) -> tuple[
             recipient=canonical(intent.recipient),
         )
         return (own,)
-    try:
-        trades = trades_of(intent)
-    except InvariantBroken as fault:
-        raise Permanent(str(fault)) from fault
-    flows = tuple(_of_trade(trade, canonical) for trade in trades)
+    flows = tuple(_of_trade(trade, canonical) for trade in _trades_of(intent))
     if len({flow.source for flow in flows}) != len(flows):
         raise Permanent("the batch carries a quote twice")
     return flows
 
 
-def _of_trade(trade: dict[str, Json], canonical: Callable[[str], str]) -> Outflow:
-    body, acceptance = trade.get("quote"), trade.get("acceptance")
-    recipient = acceptance.get("recipient") if isinstance(acceptance, dict) else None
-    if not isinstance(body, dict) or not isinstance(recipient, str):
-        raise Permanent("a trade of the batch carries no readable quote and acceptance")
+def quotes_of(carrier: Intent) -> tuple[FirmQuote, ...]:
+    """Return the quotes that a batch settles; `Permanent` when one cannot be read."""
+    return tuple(_quote_of(trade) for trade in _trades_of(carrier))
+
+
+def _trades_of(carrier: Intent) -> list[dict[str, Json]]:
     try:
-        quote = FirmQuote.from_json(body)
-    except TypeError as error:
-        raise Permanent(f"unreadable quote in the batch: {error}") from error
+        return trades_of(carrier)
+    except InvariantBroken as fault:
+        raise Permanent(str(fault)) from fault
+
+
+def _of_trade(trade: dict[str, Json], canonical: Callable[[str], str]) -> Outflow:
+    quote, acceptance = _quote_of(trade), trade.get("acceptance")
+    recipient = acceptance.get("recipient") if isinstance(acceptance, dict) else None
+    if not isinstance(recipient, str):
+        raise Permanent("a trade of the batch carries no readable acceptance")
     return Outflow(
         source=_quote_source(canonical(quote.maker), quote.nonce),
         asset=quote.maker_asset,
         amount=quote.maker_amount,
         recipient=canonical(recipient),
     )
+
+
+def _quote_of(trade: dict[str, Json]) -> FirmQuote:
+    body = trade.get("quote")
+    if not isinstance(body, dict):
+        raise Permanent("a trade of the batch carries no readable quote")
+    try:
+        return FirmQuote.from_json(body)
+    except TypeError as error:
+        raise Permanent(f"unreadable quote in the batch: {error}") from error
 
 
 def _quote_source(maker: str, nonce: int) -> str:

@@ -30,7 +30,9 @@ class SignerPolicy:
     `contracts` holds the deployments the signer may name, by name. An asset without a cap is
     refused. `settle_s_max` and `ttl_s_max` bound how far ahead a quote may reach. `chain_id` is
     the network's own number: negative on TON, the genesis hash as an integer on Solana. `numeraire`
-    bounds all assets together; a settlement signer does not start without it.
+    bounds all assets together; a settlement signer does not start without it. `wallet` says which
+    contract carries the key's messages, where a chain has several: on TON ``highload-v3``, which an
+    empty text stands for, or ``v5``.
     """
 
     chain: str
@@ -43,6 +45,7 @@ class SignerPolicy:
     ttl_s_max: int
     settle_s_max: int
     numeraire: Numeraire | None = None
+    wallet: str = ""
 
 
 def read_policy(path: Path) -> SignerPolicy:
@@ -91,6 +94,8 @@ def read_policy(path: Path) -> SignerPolicy:
 def format_policy(policy: SignerPolicy) -> str:
     """Return a policy as the text that `read_policy` reads."""
     lines = [f'chain = "{policy.chain}"', f'maker = "{policy.maker}"']
+    if policy.wallet:
+        lines += [f'wallet = "{policy.wallet}"']
     lines += [f"{name} = {_number(getattr(policy, name))}" for name in _NUMBERS]
     lines += ["[contracts]"]
     lines += [f'"{name}" = "{address}"' for name, address in sorted(policy.contracts.items())]
@@ -142,6 +147,7 @@ def _policy(body: dict[str, Any]) -> SignerPolicy:
         ttl_s_max=_whole(body["ttl_s_max"]),
         settle_s_max=_whole(body["settle_s_max"]),
         numeraire=_numeraire(body["numeraire"]) if "numeraire" in body else None,
+        wallet=str(body.get("wallet", "")),
     )
 
 

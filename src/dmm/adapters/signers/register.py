@@ -1,21 +1,17 @@
-"""What a signer has signed: once per slot and bump, and how much a day.
-
-The file is written before a signature leaves. It is not part of the journal and no restore of the
-journal rewinds it; a restore of the file itself is noticed by its witness.
-"""
+"""What the settlement signer has signed: once per slot and bump, and how much a day."""
 
 from __future__ import annotations
 
-import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from dmm.adapters.signers.outflow import Outflow
+from dmm.adapters.signers.register_file import RegisterFile
 from dmm.adapters.signers.spending import SCHEMA as SPENDING_SCHEMA
 from dmm.adapters.signers.spending import Entry, Spending
-from dmm.adapters.signers.witness import Mark, Witness
+from dmm.adapters.signers.witness import Witness
 from dmm.ports import SignedTx, SignRequest
 from dmm.settlement.intent import Purpose
 from dmm.units.amount import Atoms
@@ -32,9 +28,6 @@ CREATE TABLE IF NOT EXISTS signature (
     UNIQUE (key, slot, bump)
 );
 CREATE TABLE IF NOT EXISTS signed_intent (intent_id BLOB PRIMARY KEY, content BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS identity (
-    only INTEGER PRIMARY KEY CHECK (only = 1), register_id TEXT NOT NULL, epoch INTEGER NOT NULL
-);
 """
 FIRST_FORM = """
 BEGIN IMMEDIATE;
@@ -44,8 +37,6 @@ INSERT OR IGNORE INTO outflow
 DROP TABLE spent;
 """
 """Registers first held one amount an intent; nothing that they know is forgotten."""
-
-LOCK_S_MAX = 5.0
 
 
 class Register:
@@ -63,36 +54,24 @@ class Register:
         ServiceFault
             If the file cannot be used, or is older than what the witness saw.
         """
-        self._witness = witness
         self._is_together = False
+        self._file = RegisterFile(path, schema=SCHEMA + SPENDING_SCHEMA, witness=witness)
+        self._db = self._file.db
+        self._spending = Spending(self._db)
         try:
-            # One answer at a time, from whichever thread holds the client.
-            self._db = sqlite3.connect(
-                path, timeout=LOCK_S_MAX, isolation_level=None, check_same_thread=False
-            )
-            self._db.executescript(SCHEMA + SPENDING_SCHEMA)
-            self._spending = Spending(self._db)
-            if self._has_table("spent"):
+            if self._file.has_table("spent"):
                 self._adopt_first_form()
-            self._db.execute("PRAGMA synchronous = FULL")
-            path.chmod(0o600)
-            made = self._db.execute(
-                "INSERT OR IGNORE INTO identity (only, register_id, epoch) VALUES (1, ?, 0)",
-                (secrets.token_hex(16),),
-            )
-            if witness is not None:
-                witness.adopt(self._mark(), is_new=made.rowcount == 1)
-        except (sqlite3.Error, OSError) as error:
+        except sqlite3.Error as error:
             raise ServiceFault(f"signer register {path} cannot be used: {error}") from error
 
     @property
     def epoch(self) -> int:
         """Return how many signatures it holds; it only rises."""
-        return self._mark().epoch
+        return self._file.mark().epoch
 
     def close(self) -> None:
         """Close the file."""
-        self._db.close()
+        self._file.close()
 
     def sign_once(self, entry: Entry, sign: Callable[[], SignedTx]) -> SignedTx:
         """Return the signature stored for this slot and bump, or sign, store and return it.
@@ -124,24 +103,12 @@ class Register:
         ServiceFault
             If register or witness cannot be written: no signature left then.
         """
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._file.transaction():
             self._is_together = True
             try:
                 yield
-                mark = self._mark()
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
             finally:
                 self._is_together = False
-        except sqlite3.Error as error:
-            raise ServiceFault(f"signer register cannot be written: {error}") from error
-        if self._witness is not None:
-            # After the register, before the signature leaves: no order of crashes loses either.
-            self._witness.advance(mark)
 
     def _sign(self, entry: Entry, sign: Callable[[], SignedTx]) -> SignedTx:
         try:
@@ -162,10 +129,6 @@ class Register:
         except sqlite3.Error as error:
             raise ServiceFault(f"signer register cannot be written: {error}") from error
         return signed
-
-    def _mark(self) -> Mark:
-        row = self._db.execute("SELECT register_id, epoch FROM identity").fetchone()
-        return Mark(register_id=row[0], epoch=row[1])
 
     def _stored(self, entry: Entry) -> SignedTx | None:
         request = entry.request
@@ -204,7 +167,7 @@ class Register:
             "INSERT INTO signed_intent (intent_id, content) VALUES (?, ?)",
             (intent.intent_id, intent.content_hash),
         )
-        self._spending.spend(entry)
+        self._spending.spend(entry.spend)
 
     def _adopt_first_form(self) -> None:
         self._db.executescript(FIRST_FORM)
@@ -213,12 +176,6 @@ class Register:
             flow = Outflow(source=source, asset=asset, amount=int(amount), recipient=recipient)
             self._spending.add(day, flow)
         self._db.execute("COMMIT")
-
-    def _has_table(self, name: str) -> bool:
-        row = self._db.execute(
-            "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)
-        ).fetchone()
-        return row is not None
 
     def _store(self, entry: Entry, signed: SignedTx) -> None:
         request = entry.request
@@ -236,7 +193,7 @@ class Register:
                 str(signed.fee_atoms_max),
             ),
         )
-        self._db.execute("UPDATE identity SET epoch = epoch + 1")
+        self._file.raise_epoch()
 
 
 def _register_key(entry: Entry) -> str:

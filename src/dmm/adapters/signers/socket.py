@@ -9,6 +9,7 @@ from pathlib import Path
 from dmm.adapters.signers.wire import (
     LINE_BYTES_MAX,
     bytes_of,
+    intent_to_json,
     pack,
     request_to_json,
     signed_from_json,
@@ -16,6 +17,7 @@ from dmm.adapters.signers.wire import (
 )
 from dmm.ports import SignedTx, SignRequest
 from dmm.rfq.protocol import FirmQuote
+from dmm.settlement.intent import Intent
 from dmm.units.errors import Permanent, Retryable
 from dmm.units.ids import Json
 
@@ -90,9 +92,21 @@ class SocketQuoteSigner:
         """Return the hot key's address."""
         return self._line.ask_once("signer", chain)
 
+    def next_nonce(self, chain: str) -> int:
+        """Return a nonce above all that the signer may have signed; asked each time."""
+        answer = self._line.ask({"op": "next_nonce", "chain": chain})
+        if not isinstance(answer, int) or isinstance(answer, bool) or answer < 0:
+            raise Retryable(f"the quote signer answered no nonce: {answer!r}")
+        return answer
+
     def sign_quote(self, quote: FirmQuote) -> bytes:
         """Have a quote signed; see `dmm.ports.QuoteSigner`."""
         return bytes_of(self._line.ask({"op": "sign_quote", "quote": quote.to_json()}))
+
+    def sign_statement(self, carrier: Intent) -> bytes:
+        """Have a net statement signed for the maker; see `dmm.ports.QuoteSigner`."""
+        body: dict[str, Json] = {"op": "sign_statement", "statement": intent_to_json(carrier)}
+        return bytes_of(self._line.ask(body))
 
 
 def _read_line(link: socket.socket) -> bytes:

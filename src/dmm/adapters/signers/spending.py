@@ -33,6 +33,29 @@ EVERYBODY = "*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spend:
+    """What leaves by one signature, and what the day may not exceed.
+
+    Parameters
+    ----------
+    flows : recipients in the chain's one spelling
+    day : UTC day, days since 1970
+    day_atoms_max : atoms of an asset in one day; a plain number for every asset
+    numeraire : caps over all assets together
+    """
+
+    flows: tuple[Outflow, ...]
+    day: int
+    day_atoms_max: int | Mapping[str, int]
+    numeraire: Numeraire | None = None
+
+    def day_max(self, asset: str) -> int:
+        """Return the cap of an asset in one day, atoms; 0 for one without."""
+        most = self.day_atoms_max
+        return most if isinstance(most, int) else most.get(asset, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """What is to be registered, and what it may not exceed.
 
@@ -52,10 +75,15 @@ class Entry:
     flows: tuple[Outflow, ...] = ()
     numeraire: Numeraire | None = None
 
-    def day_max(self, asset: str) -> int:
-        """Return the cap of an asset in one day, atoms; 0 for one without."""
-        most = self.day_atoms_max
-        return most if isinstance(most, int) else most.get(asset, 0)
+    @property
+    def spend(self) -> Spend:
+        """Return what leaves by it."""
+        return Spend(
+            flows=self.flows or outflows(self.request.intent),
+            day=self.day,
+            day_atoms_max=self.day_atoms_max,
+            numeraire=self.numeraire,
+        )
 
     @property
     def day(self) -> int:
@@ -74,7 +102,7 @@ class Spending:
         """Take the register's connection; the tables are there."""
         self._db = db
 
-    def spend(self, entry: Entry) -> None:
+    def spend(self, spend: Spend) -> None:
         """Count what leaves for the first time.
 
         Raises
@@ -82,14 +110,10 @@ class Spending:
         Permanent
             If a day's cap has no room for it; the register's transaction must be rolled back.
         """
-        flows = [
-            flow
-            for flow in entry.flows or outflows(entry.request.intent)
-            if not self._is_counted(flow)
-        ]
+        flows = [flow for flow in spend.flows if not self._is_counted(flow)]
         if not flows:
             return
-        day = self._day(entry)
+        day = self._day(spend)
         for flow in flows:
             self._db.execute(
                 "INSERT INTO outflow (source, asset, amount, recipient, day) VALUES (?, ?, ?, ?, ?)"
@@ -101,16 +125,16 @@ class Spending:
         total = self._totals(day, EVERYBODY)
         for asset in {flow.asset for flow in flows}:
             new = sum(flow.amount for flow in flows if flow.asset == asset)
-            most = entry.day_max(asset)
+            most = spend.day_max(asset)
             if total[asset] > most:
                 raise Permanent(
                     f"{new} atoms of {asset} exceed the day's cap: "
                     f"{max(0, most - total[asset] + new)} are left"
                 )
-        if entry.numeraire is not None:
-            entry.numeraire.check_day(total)
+        if spend.numeraire is not None:
+            spend.numeraire.check_day(total)
             for recipient in {flow.recipient for flow in flows}:
-                entry.numeraire.check_recipient(self._totals(day, recipient), recipient)
+                spend.numeraire.check_recipient(self._totals(day, recipient), recipient)
 
     def add(self, day: int, flow: Outflow) -> None:
         """Add what left to the totals of its day, whatever the caps."""
@@ -143,7 +167,7 @@ class Spending:
             )
         return True
 
-    def _day(self, entry: Entry) -> int:
+    def _day(self, spend: Spend) -> int:
         """Return the day to count for; a clock set back opens no day twice."""
         last = self._db.execute("SELECT max(day) FROM day_total").fetchone()[0]
-        return max(entry.day, last or 0)
+        return max(spend.day, last or 0)

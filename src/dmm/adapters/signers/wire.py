@@ -56,18 +56,34 @@ def unpack(line: bytes) -> dict[str, Json]:
 
 def request_to_json(request: SignRequest) -> dict[str, Json]:
     """Return a request as JSON values."""
-    intent: dict[str, Json] = {name: getattr(request.intent, name) for name in _INTENT_FIELDS}
-    intent["kind"] = request.intent.kind.value
-    supersedes = request.intent.supersedes
-    intent["supersedes"] = supersedes.hex() if supersedes is not None else None
     body: dict[str, Json] = {name: getattr(request, name) for name in _REQUEST_FIELDS[1:]}
-    return body | {"intent": intent, "purpose": request.purpose.value}
+    return body | {"intent": intent_to_json(request.intent), "purpose": request.purpose.value}
+
+
+def intent_to_json(intent: Intent) -> dict[str, Json]:
+    """Return an intent as JSON values."""
+    body: dict[str, Json] = {name: getattr(intent, name) for name in _INTENT_FIELDS}
+    body["kind"] = intent.kind.value
+    body["supersedes"] = intent.supersedes.hex() if intent.supersedes is not None else None
+    return body
 
 
 def request_from_json(body: Json) -> SignRequest:
     """Read a request; `Permanent` names what is missing, unknown or of another type."""
     fields = _fields(body, _REQUEST_FIELDS, what="request")
-    given = _fields(fields.pop("intent"), _INTENT_FIELDS, what="intent")
+    intent = intent_from_json(fields.pop("intent"))
+    for name, value in fields.items():
+        _require_type(value, str if name in ("purpose", "anchor") else int, what=name)
+    try:
+        fields["purpose"] = Purpose(fields["purpose"])
+    except ValueError as error:
+        raise Permanent(f"unreadable request: {error}") from error
+    return SignRequest(intent=intent, **fields)
+
+
+def intent_from_json(body: Json) -> Intent:
+    """Read an intent; `Permanent` names what is missing, unknown or of another type."""
+    given = _fields(body, _INTENT_FIELDS, what="intent")
     supersedes = given.pop("supersedes")
     inputs = given.pop("inputs")
     if not isinstance(inputs, dict):
@@ -75,18 +91,14 @@ def request_from_json(body: Json) -> SignRequest:
     texts = ("kind", "chain", "contract", "vault", "scope", "asset", "recipient")
     for name, value in given.items():
         _require_type(value, str if name in texts else int, what=f"intent.{name}")
-    for name, value in fields.items():
-        _require_type(value, str if name in ("purpose", "anchor") else int, what=name)
     try:
-        fields["purpose"] = Purpose(fields["purpose"])
-        intent = Intent(
+        return Intent(
             **(given | {"kind": IntentKind(given["kind"])}),
             inputs=inputs,
             supersedes=Hash32(bytes.fromhex(supersedes)) if supersedes is not None else None,
         )
     except (ValueError, TypeError) as error:
         raise Permanent(f"unreadable intent: {error}") from error
-    return SignRequest(intent=intent, **fields)
 
 
 def signed_to_json(signed: SignedTx) -> dict[str, Json]:

@@ -15,15 +15,14 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from solders.pubkey import Pubkey
-
-from dmm.adapters.solana.calls import key_account, key_is_used
 from dmm.adapters.solana.codec import Book
-from dmm.adapters.solana.fees import FeeCaps, unit_fee, units_limit
+from dmm.adapters.solana.fees import FeeCaps, units_limit
+from dmm.adapters.solana.finalized import anchored
 from dmm.adapters.solana.history import CHAIN
 from dmm.adapters.solana.node import Block, NoAnswer, Node, NodeRefused
 from dmm.adapters.solana.nodes import Nodes, silent
 from dmm.adapters.solana.refusals import ProgramRefused, refusal_of
+from dmm.adapters.solana.slots import Slots
 from dmm.ports import (
     Answer,
     Deployment,
@@ -37,10 +36,7 @@ from dmm.ports import (
 )
 from dmm.settlement.intent import Intent, Purpose, Slot
 from dmm.settlement.quorum import QUORUM, height_reached, majority
-from dmm.units.errors import OutcomeUnknown, Permanent, Retryable, UsageFault
-
-BLOCKHASH_BLOCKS = 150
-"""Blocks for which a blockhash may be named, counted in block heights."""
+from dmm.units.errors import OutcomeUnknown, Permanent, Retryable
 
 KNOWN_ALREADY = "AlreadyProcessed"
 """What a node says of bytes it has seen land: the send is done."""
@@ -56,7 +52,8 @@ class SolanaChain:
 
     A send slot is the reach of a finalized block's hash: bytes that name it can land in the 150
     blocks after it and never again. Two transactions of one payer do not exclude each other, so a
-    fee is raised by a new slot, after the old one is proven over.
+    fee is raised by a new slot, after the old one is proven over. With nonce accounts a slot is the
+    value of one of them, and a fee is raised in place.
     """
 
     def __init__(
@@ -67,6 +64,7 @@ class SolanaChain:
         deployments: Mapping[str, Deployment],
         unit_fee_max: int,
         unit_tip: int,
+        nonce_accounts: Sequence[str] = (),
         quorum: int = QUORUM,
     ) -> None:
         """Describe the cluster; nothing is asked yet.
@@ -78,12 +76,18 @@ class SolanaChain:
         deployments : our contracts by name
         unit_fee_max : cap of the priority fee, millionths of a lamport per compute unit
         unit_tip : priority fee of the first slot, in the same unit
+        nonce_accounts : durable nonces of the accounts that sign, to be used as slots; none: the
+            reach of blockhashes
         quorum : nodes that must agree before an intent ends, >= 1; all of them where fewer are
             configured, so that a desk on one node trusts that node
         """
         self._nodes = Nodes(rpc_urls, genesis_hash=genesis_hash, quorum=quorum)
-        self._book = Book(chain_id=self._nodes.chain_id, deployments=deployments)
-        self._caps = FeeCaps(unit_fee_max=unit_fee_max, unit_tip=unit_tip)
+        self._slots = Slots(
+            self._nodes,
+            Book(chain_id=self._nodes.chain_id, deployments=deployments),
+            FeeCaps(unit_fee_max=unit_fee_max, unit_tip=unit_tip),
+            nonce_accounts=nonce_accounts,
+        )
 
     @property
     def name(self) -> str:
@@ -92,8 +96,8 @@ class SolanaChain:
 
     @property
     def slot_rules(self) -> SlotRules:
-        """Return the rules of blockhashes: a slot ends by itself and holds nobody up."""
-        return SlotRules(replaces=False, burns=False, atomic=True)
+        """Return the rules of blockhashes, or of durable nonces; see `Slots`."""
+        return self._slots.rules
 
     def snapshot(self) -> Snapshot:
         """Return the highest finalized slot that a quorum has, and a confirmed head above it.
@@ -129,31 +133,18 @@ class SolanaChain:
 
     def key_state(self, intent: Intent, *, at: Snapshot) -> Answer:
         """Tell whether the intent's key is used, by the program's account at a finalized slot."""
-        address = str(key_account(intent, self._book))
-        used = self._nodes.known(lambda node: self._is_used(node, intent, address, at))
+        used = self._slots.is_used(intent, at=at)
         if used is None:
             return Answer.UNKNOWN
         return Answer.FOUND if used else Answer.ABSENT
 
     def slot_offer(self, signer: str, *, at: Snapshot) -> SlotOffer | None:
-        """Return the reach of the finalized block's hash: no fork takes that block away."""
-        del signer
-        block = self._nodes.known(lambda node: _anchor(node, at))
-        if block is None:
-            return None
-        return SlotOffer(
-            floor=at.finalized_time_s,
-            expires=block.height + BLOCKHASH_BLOCKS,
-            anchor=block.block_hash,
-        )
+        """Return the reach of the finalized block's hash, or a nonce of the signer's."""
+        return self._slots.offer(signer, at=at)
 
     def slot_state(self, slot: Slot, intent: Intent, *, at: Snapshot) -> SlotState:
-        """Tell whether the finalized block's height lies past what a slot's bytes can reach."""
-        del intent
-        block = self._nodes.known(lambda node: _anchor(node, at))
-        if block is None:
-            return SlotState.UNKNOWN
-        return SlotState.SPENT if block.height > slot.expires else SlotState.OPEN
+        """Tell whether the block's height is past a slot's reach, or its nonce has moved on."""
+        return self._slots.state(slot, intent, at=at)
 
     def sign_request(
         self,
@@ -166,8 +157,8 @@ class SolanaChain:
         expires: int = 0,
         anchor: str = "",
     ) -> SignRequest:
-        """Build the structured request; the fee follows from the generation alone."""
-        price = unit_fee(self._caps, generation=generation)
+        """Build the structured request; the fee follows from generation and bump alone."""
+        price = self._slots.unit_fee(anchor=anchor, generation=generation, bump=bump)
         return SignRequest(
             intent=intent,
             generation=generation,
@@ -204,7 +195,7 @@ class SolanaChain:
                 if error == KNOWN_ALREADY:
                     taken = True
                 elif error == EXPIRED or error is None:
-                    doubts.append(f"{node.url}: {fault}")
+                    doubts.append(f"{node.name}: {fault}")
                 else:
                     refusals.append((node, fault))
             except NoAnswer as fault:
@@ -219,24 +210,6 @@ class SolanaChain:
         """Return nothing: governance executes on its home chain, and this one mirrors the head."""
         del from_sequence, at
         return []
-
-    def _is_used(self, node: Node, intent: Intent, address: str, at: Snapshot) -> bool:
-        _anchor(node, at)
-        config = {
-            "encoding": "base64",
-            "commitment": "finalized",
-            "minContextSlot": at.finalized_height,
-        }
-        answer = node.call("getAccountInfo", address, config)
-        try:
-            if int(answer["context"]["slot"]) < at.finalized_height:
-                raise NoAnswer(f"node {node.url} answers from before slot {at.finalized_height}")
-            body = answer["value"]
-            owner = None if body is None else Pubkey.from_string(body["owner"])
-            data = b"" if body is None else base64.b64decode(body["data"][0])
-            return key_is_used(intent, owner, data, self._book)
-        except (KeyError, IndexError, TypeError, ValueError, UsageFault) as error:
-            raise NoAnswer(f"node {node.url} answers an account that is none: {error}") from error
 
 
 def _view_of(node: Node) -> tuple[Block, int, int]:
@@ -255,17 +228,9 @@ def _block_at(node: Node, final: Block, slot: int | None) -> Block | None:
         return None
 
 
-def _anchor(node: Node, at: Snapshot) -> Block:
-    """Return the snapshot's finalized block; `NoAnswer` from a node that has another one there."""
-    block = node.block(at.finalized_height)
-    if block.block_hash != at.finalized_hash:
-        raise NoAnswer(f"node {node.url} has another block in slot {at.finalized_height}")
-    return block
-
-
 def _status(node: Node, tx_id: str, at: Snapshot) -> TxView:
     """Return a node's view of a transaction; `NoAnswer` when it contradicts the snapshot."""
-    _anchor(node, at)
+    anchored(node, at)
     answer = node.call("getSignatureStatuses", [tx_id], {"searchTransactionHistory": True})
     try:
         status: Any = answer["value"][0]
@@ -274,9 +239,9 @@ def _status(node: Node, tx_id: str, at: Snapshot) -> TxView:
         slot, error = int(status["slot"]), status["err"]
         is_final = status["confirmationStatus"] == "finalized"
     except (KeyError, IndexError, TypeError, ValueError) as fault:
-        raise NoAnswer(f"node {node.url} answers a status that is none") from fault
+        raise NoAnswer(f"node {node.name} answers a status that is none") from fault
     if slot <= at.finalized_height and not is_final:
-        raise NoAnswer(f"node {node.url} has {tx_id} below the finalized slot and not final")
+        raise NoAnswer(f"node {node.name} has {tx_id} below the finalized slot and not final")
     return TxView(
         answer=Answer.FOUND,
         succeeded=error is None,
@@ -293,5 +258,5 @@ def _refused(refusals: Sequence[tuple[Node, NodeRefused]]) -> Permanent:
         named: ProgramRefused | None = refusal_of(error)
         if named is not None:
             return named
-    texts = "; ".join(f"{node.url}: {fault}" for node, fault in refusals)
+    texts = "; ".join(f"{node.name}: {fault}" for node, fault in refusals)
     return Permanent(f"every node refused the transaction: {texts}")

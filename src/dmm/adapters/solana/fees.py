@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dmm.settlement.intent import IntentKind
+from dmm.settlement.lifecycle import BUMP_MAX
 from dmm.units.amount import ceil_div
 from dmm.units.errors import Permanent, ServiceFault
 
@@ -38,6 +39,14 @@ class FeeCaps:
                 "lower solana_unit_tip"
             )
 
+    def require_raises(self) -> None:
+        """Refuse a cap that leaves no room for bumps within one slot."""
+        if self.unit_fee_max <= BUMP_MAX:
+            raise ServiceFault(
+                f"a cap of {self.unit_fee_max} leaves no room for {BUMP_MAX} rises of the "
+                "priority fee over a durable nonce: raise solana_unit_fee_max"
+            )
+
 
 def units_limit(kind: IntentKind) -> int:
     """Return the compute units of a transaction; `Permanent` for a kind not settled here."""
@@ -49,6 +58,16 @@ def units_limit(kind: IntentKind) -> int:
 def unit_fee(caps: FeeCaps, *, generation: int) -> int:
     """Return the price of a unit: it doubles with every slot that passed unused, under the cap."""
     return min(caps.unit_fee_max, max(caps.unit_tip, 1 if generation else 0) << generation)
+
+
+def raised_fee(caps: FeeCaps, *, generation: int, bump: int) -> int:
+    """Return the price of a unit over a durable nonce: each bump costs more than the one before.
+
+    It doubles with each bump and each slot before, and what is left below the cap is one less for
+    each bump still to come, so that no two bumps have the same bytes.
+    """
+    doubled = max(caps.unit_tip, 1) << (generation + bump)
+    return min(caps.unit_fee_max - (BUMP_MAX - bump), doubled)
 
 
 def fee_lamports_max(kind: IntentKind, *, units_max: int, unit_price: int) -> int:

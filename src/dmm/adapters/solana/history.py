@@ -51,7 +51,7 @@ class History:
     def __init__(self, book: Book) -> None:
         """Take our deployments."""
         self._book = book
-        self._final: OrderedDict[tuple[str, str], Landed] = OrderedDict()
+        self._final: OrderedDict[tuple[Node, str], Landed] = OrderedDict()
 
     def events(self, node: Node, *, from_slot: int, to_slot: int) -> tuple[ChainEvent, ...]:
         """Return our events in a range of slots, both included, in the chain's order."""
@@ -76,7 +76,7 @@ class History:
             read_at = int(answer["context"]["slot"])
             accounts = [str(item["pubkey"]) for item in answer["value"]]
         except (KeyError, TypeError, ValueError) as error:
-            raise NoAnswer(f"node {node.url} answers token accounts that are none") from error
+            raise NoAnswer(f"node {node.name} answers token accounts that are none") from error
         total = sum(_atoms(item, node) for item in answer["value"])
         later = lines_of(node, accounts, from_slot=slot + 1, to_slot=read_at)
         return total - sum(
@@ -91,7 +91,7 @@ class History:
             places = {str(tx_id): place for place, tx_id in enumerate(body["signatures"])}
             ordered = sorted(lines, key=lambda line: places[line.tx_id])
         except (KeyError, TypeError) as error:
-            raise NoAnswer(f"node {node.url} lists a transaction not in slot {slot}") from error
+            raise NoAnswer(f"node {node.name} lists a transaction not in slot {slot}") from error
         found = []
         for line in ordered:
             told = told_of(self._landed(node, line), book=self._book, abi=program_abi())
@@ -114,17 +114,17 @@ class History:
         return found
 
     def _landed(self, node: Node, line: Line) -> Landed:
-        key = (node.url, line.tx_id)
+        key = (node, line.tx_id)
         if line.is_final and key in self._final:
             self._final.move_to_end(key)
             return self._final[key]
         body = node.call("getTransaction", line.tx_id, TRANSACTION_CONFIG)
         if not isinstance(body, dict) or body.get("slot") != line.slot:
-            raise NoAnswer(f"node {node.url} does not have {line.tx_id} in slot {line.slot}")
+            raise NoAnswer(f"node {node.name} does not have {line.tx_id} in slot {line.slot}")
         try:
             landed = landed_of(body)
         except Permanent as fault:
-            raise NoAnswer(f"node {node.url}: {line.tx_id}: {fault}") from fault
+            raise NoAnswer(f"node {node.name}: {line.tx_id}: {fault}") from fault
         if line.is_final:
             self._final[key] = landed
             while len(self._final) > CACHED_MAX:
@@ -183,7 +183,7 @@ def token_accounts_of(node: Node, owners: Sequence[str], *, mints: Collection[st
                     if base58(base64.b64decode(item["account"]["data"][0])) in mints
                 }
             except (KeyError, IndexError, TypeError, ValueError) as error:
-                raise NoAnswer(f"node {node.url} answers token accounts that are none") from error
+                raise NoAnswer(f"node {node.name} answers token accounts that are none") from error
     return sorted(found)
 
 
@@ -203,7 +203,7 @@ def _history(node: Node, address: str, *, from_slot: int, to_slot: int) -> list[
     for _ in range(PAGES_MAX):
         page = node.call("getSignaturesForAddress", address, config)
         if not isinstance(page, list):
-            raise NoAnswer(f"node {node.url} answers a history that is none")
+            raise NoAnswer(f"node {node.name} answers a history that is none")
         try:
             found += [
                 Line(
@@ -218,7 +218,7 @@ def _history(node: Node, address: str, *, from_slot: int, to_slot: int) -> list[
                 return found
             config["before"] = str(page[-1]["signature"])
         except (KeyError, TypeError, ValueError) as error:
-            raise NoAnswer(f"node {node.url} answers a history that is none") from error
+            raise NoAnswer(f"node {node.name} answers a history that is none") from error
     raise NoAnswer(f"{address} has over {PAGES_MAX} pages of history since slot {from_slot}")
 
 
@@ -227,7 +227,7 @@ def _last_slot(node: Node, slot: int) -> int:
     config = {"commitment": "confirmed"}
     found = node.call("getBlocks", max(0, slot - SKIPPED_MAX), slot, config)
     if not isinstance(found, list) or not found or not 0 <= int(found[-1]) < slot:
-        raise NoAnswer(f"node {node.url} has no block in the {SKIPPED_MAX} slots before {slot}")
+        raise NoAnswer(f"node {node.name} has no block in the {SKIPPED_MAX} slots before {slot}")
     return int(found[-1])
 
 
@@ -250,5 +250,5 @@ def _atoms(item: Any, node: Node) -> int:
     try:
         data = base64.b64decode(item["account"]["data"][0])
     except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise NoAnswer(f"node {node.url} answers a token account that is none") from error
+        raise NoAnswer(f"node {node.name} answers a token account that is none") from error
     return int.from_bytes(data[64:72], "little")

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from dmm.units.errors import Fault
+from dmm.units.web_address import shown
 
 CONNECT_TIMEOUT_S = 2.0
 READ_TIMEOUT_S = 5.0
@@ -62,7 +63,9 @@ class Node:
     def __init__(
         self, url: str, *, genesis_hash: str, read_timeout_s: float = READ_TIMEOUT_S
     ) -> None:
-        self.url = url
+        self.name = shown(url)
+        """What texts call it: the rest of its address may hold an access key."""
+        self._url = url
         self._genesis_hash = genesis_hash
         self._is_checked = False
         self._numbers = itertools.count(1)
@@ -92,7 +95,7 @@ class Node:
         """Return the newest slot of a commitment."""
         found = self.call("getSlot", {"commitment": commitment})
         if not isinstance(found, int) or isinstance(found, bool) or found < 0:
-            raise NoAnswer(f"node {self.url} answers {found!r} for a slot")
+            raise NoAnswer(f"node {self.name} answers {found!r} for a slot")
         if commitment == FINALIZED:
             self._final_slot = max(self._final_slot, found)
         return found
@@ -106,7 +109,7 @@ class Node:
         if known is not None:
             return known
         config = BLOCK_CONFIG | {"transactionDetails": "none"}
-        block = block_of(self.call("getBlock", slot, config), slot, self.url)
+        block = block_of(self.call("getBlock", slot, config), slot, self.name)
         if slot <= self._final_slot:
             self._final_blocks[slot] = block
             while len(self._final_blocks) > FINAL_BLOCKS_MAX:
@@ -117,7 +120,7 @@ class Node:
         """Return the chain's time at a slot."""
         found = self.call("getBlockTime", slot)
         if not isinstance(found, int) or isinstance(found, bool):
-            raise NoAnswer(f"node {self.url} has no time of slot {slot}")
+            raise NoAnswer(f"node {self.name} has no time of slot {slot}")
         return found
 
     def close(self) -> None:
@@ -128,7 +131,7 @@ class Node:
         answer = self._ask("getGenesisHash")
         if answer != self._genesis_hash:
             raise WrongChain(
-                f"node {self.url} is on the cluster with genesis hash {answer}, not "
+                f"node {self.name} is on the cluster with genesis hash {answer}, not "
                 f"{self._genesis_hash}: change its URL"
             )
         self._is_checked = True
@@ -141,7 +144,7 @@ class Node:
             "params": list(params),
         }
         try:
-            answer = self._http.post(self.url, json=request)
+            answer = self._http.post(self._url, json=request)
             answer.raise_for_status()
             body = answer.json()
         except (httpx.HTTPError, ValueError) as error:
@@ -150,10 +153,10 @@ class Node:
             self._final_slot = -1
             self._final_blocks.clear()
             raise NoAnswer(
-                f"node {self.url} did not answer {method}: {type(error).__name__}"
+                f"node {self.name} did not answer {method}: {type(error).__name__}"
             ) from error
         if not isinstance(body, dict):
-            raise NoAnswer(f"node {self.url} answers {method} with what is no object")
+            raise NoAnswer(f"node {self.name} answers {method} with what is no object")
         fault = body.get("error")
         if fault is None:
             return body.get("result")
@@ -167,7 +170,7 @@ class Node:
         raise NodeRefused(str(fault), code=0)
 
 
-def block_of(body: Any, slot: int, url: str) -> Block:
+def block_of(body: Any, slot: int, name: str) -> Block:
     """Read a block; `NoAnswer` when it is none."""
     try:
         return Block(
@@ -179,4 +182,4 @@ def block_of(body: Any, slot: int, url: str) -> Block:
             time_s=int(body["blockTime"]),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise NoAnswer(f"node {url} has no whole block of slot {slot}") from error
+        raise NoAnswer(f"node {name} has no whole block of slot {slot}") from error

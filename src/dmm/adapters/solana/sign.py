@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from solders.hash import Hash, ParseHashError
+from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.message import MessageV0
 from solders.pubkey import Pubkey
@@ -10,6 +10,7 @@ from solders.transaction import VersionedTransaction
 
 from dmm.adapters.solana.calls import budget, instructions_of
 from dmm.adapters.solana.codec import Book, accepted_digest, quote_digest
+from dmm.adapters.solana.durable import advance, blockhash, is_durable, named
 from dmm.adapters.solana.fees import fee_lamports_max
 from dmm.ports import SignedTx, SignRequest
 from dmm.rfq.protocol import Acceptance, FirmQuote
@@ -49,11 +50,13 @@ class Key:
 def sign_settlement(request: SignRequest, *, key: Key, book: Book) -> SignedTx:
     """Rebuild the transaction from its intent and sign it over the request's blockhash.
 
+    Over a durable nonce its first instruction moves the nonce on, in the key's own name.
+
     Raises
     ------
     Permanent
         If the intent cannot be turned into instructions, the fees contradict each other, there is
-        no blockhash, or it asks for a burn: a slot on Solana ends by itself.
+        no blockhash, it asks for a second transaction over one, or for a burn.
     """
     if request.purpose is Purpose.BURN:
         raise Permanent("a send slot on Solana expires by itself: there is nothing to burn")
@@ -63,11 +66,21 @@ def sign_settlement(request: SignRequest, *, key: Key, book: Book) -> SignedTx:
         raise Permanent(f"{request.gas_max} units are outside [1, {UNITS_PER_TRANSACTION_MAX}]")
     # Whoever builds the block gets the whole priority fee, so fee and tip are one price.
     price = request.unit_fee_max
+    durable = is_durable(request.anchor)
+    if request.bump and not durable:
+        raise Permanent("a slot of a blockhash takes one transaction: two could both land")
+    first: list[Instruction] = []
+    if durable:
+        nonce, recent = named(request.anchor)
+        first = [advance(nonce, authority=key.public)]
+    else:
+        recent = blockhash(request.anchor)
     calls = [
+        *first,
         *budget(units_max=request.gas_max, unit_price=price),
         *instructions_of(request.intent, book, payer=key.public),
     ]
-    message = MessageV0.try_compile(key.public, calls, [], _blockhash(request.anchor))
+    message = MessageV0.try_compile(key.public, calls, [], recent)
     transaction = VersionedTransaction(message, [key.keypair])
     raw = bytes(transaction)
     if len(raw) > TRANSACTION_BYTES_MAX:
@@ -86,10 +99,3 @@ def sign_quote(quote: FirmQuote, *, key: Key, book: Book) -> bytes:
 def sign_acceptance(acceptance: Acceptance, quote: FirmQuote, *, key: Key, book: Book) -> bytes:
     """Sign an acceptance as the quote's taker."""
     return key.sign(accepted_digest(acceptance, quote, book))
-
-
-def _blockhash(anchor: str) -> Hash:
-    try:
-        return Hash.from_string(anchor)
-    except (ParseHashError, ValueError) as error:
-        raise Permanent(f"the slot's anchor is no blockhash: {anchor!r}") from error

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from dmm.adapters.ton.calls import key_getter, key_state
-from dmm.adapters.ton.codec import TAKER_NANOTON, Book, account
+from dmm.adapters.ton.codec import TAKER_NANOTON, Book
 from dmm.adapters.ton.node import (
     CALL_S_MAX,
     Block,
@@ -27,7 +27,8 @@ from dmm.adapters.ton.node import (
 )
 from dmm.adapters.ton.orders import Home, orders_of
 from dmm.adapters.ton.reader import CHAIN, Reader
-from dmm.adapters.ton.wallet import TIMEOUT_S, split_id
+from dmm.adapters.ton.slots import slots_of
+from dmm.adapters.ton.wallet import Wallet, split_id
 from dmm.ports import (
     Answer,
     Deployment,
@@ -66,6 +67,7 @@ class TonChain:
         global_id: int,
         deployments: Mapping[str, Deployment],
         message_nanoton_max: int,
+        wallet: Wallet = Wallet.HIGHLOAD_V3,
         quorum: int = QUORUM,
         answer_s_max: float = CALL_S_MAX,
     ) -> None:
@@ -77,6 +79,7 @@ class TonChain:
         global_id : the network's number, config parameter 19
         deployments : our contracts by name
         message_nanoton_max : cap of what goes with one message
+        wallet : what carries the settlement signer's messages, as in the signer's policy
         quorum : servers that must agree before an intent ends, >= 1; all of them where fewer are
             configured, so that a desk on one server trusts that server
         answer_s_max : how long a server may take for one answer
@@ -86,6 +89,7 @@ class TonChain:
         self._readers = {node: Reader(node=node, book=self._book) for node in self._nodes}
         self._quorum = min(quorum, len(self._nodes))
         self._nanoton_max = message_nanoton_max
+        self._slots = slots_of(wallet, seqno=self._seqno)
 
     def close(self) -> None:
         """Leave the servers; the next question connects again."""
@@ -99,12 +103,8 @@ class TonChain:
 
     @property
     def slot_rules(self) -> SlotRules:
-        """Return the rules of query ids: each is used once and none waits for another.
-
-        No two messages exclude each other, an id that is not used holds nothing up, and a message
-        that was taken has not paid.
-        """
-        return SlotRules(replaces=False, burns=False, atomic=False)
+        """Return the rules of the wallet's slots."""
+        return self._slots.rules
 
     def snapshot(self) -> Snapshot:
         """Return the highest masterchain block that a quorum has."""
@@ -165,19 +165,12 @@ class TonChain:
         return self._agreed(ask) or Answer.UNKNOWN
 
     def slot_offer(self, signer: str, *, at: Snapshot) -> SlotOffer | None:
-        """Return that any query id from now on will do, and until when it would be taken."""
-        account(signer, what="signer")
-        now_s = at.finalized_time_s
-        return SlotOffer(floor=now_s, expires=now_s + TIMEOUT_S)
+        """Return what a new slot of the wallet would be; None when unknown."""
+        return self._slots.offer(signer, at=at)
 
     def slot_state(self, slot: Slot, intent: Intent, *, at: Snapshot) -> SlotState:
-        """Tell whether a message can still pay: never before the intent's deadline has passed.
-
-        The wallet may have taken it, and what it sent may still be under way; past the deadline our
-        contract refuses it, whoever sends it.
-        """
-        del slot
-        return SlotState.SPENT if at.finalized_time_s > intent.deadline_s else SlotState.OPEN
+        """Tell whether a slot's bytes can still land or, once landed, still pay."""
+        return self._slots.state(slot, intent, at=at)
 
     def sign_request(
         self,
@@ -254,6 +247,12 @@ class TonChain:
             )
 
         return self._first(ask)
+
+    def _seqno(self, signer: str, at: Snapshot) -> int | None:
+        """Return the next number of a wallet v5 as of the snapshot's block."""
+        return self._agreed(
+            lambda node: int(node.get(signer, "seqno", [], self._block(node, at))[0])
+        )
 
     def _block(self, node: Node, at: Snapshot) -> Block:
         """Return the snapshot's block on a server; `NoAnswer` when it has another there."""

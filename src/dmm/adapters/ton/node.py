@@ -21,6 +21,7 @@ from pytoniq_core import Address, BlockIdExt, Cell
 
 from dmm.adapters.ton.loop import shared_loop
 from dmm.units.errors import Fault, ServiceFault
+from dmm.units.web_address import shown_path
 
 T = TypeVar("T")
 
@@ -290,11 +291,11 @@ def open_nodes(
             nodes += [_node(text, place, global_id, answer_s_max) for place in range(count)]
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise ServiceFault(
-                f"{path} is no configuration of a TON network: {type(error).__name__}; take the "
-                "network's own global.config.json"
+                f"{shown_path(str(path))} is no configuration of a TON network: "
+                f"{type(error).__name__}; take the network's own global.config.json"
             ) from error
     if not nodes:
-        raise ServiceFault(f"{configs[0]} names no liteserver")
+        raise ServiceFault(f"{shown_path(str(configs[0]))} names no liteserver")
     return nodes
 
 

@@ -11,6 +11,8 @@ ton-blockchain/highload-wallet-contract-v3, README and ``highload-wallet-v3.func
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from pytoniq.contract.wallets.highload_v3 import HIGHLOAD_V3_WALLET_CODE
 from pytoniq_core import Cell, begin_cell
 from pytoniq_core.tlb.account import StateInit
@@ -19,6 +21,16 @@ from pytoniq_core.tlb.transaction import ExternalMsgInfo, InternalMsgInfo, Messa
 
 from dmm.adapters.ton.cells import at, raw, state_init
 from dmm.units.errors import Permanent
+
+
+class Wallet(StrEnum):
+    """The wallet that carries the settlement signer's messages."""
+
+    HIGHLOAD_V3 = "highload-v3"
+    """Query ids: many messages at once, in any order."""
+    V5 = "v5"
+    """One number after the other; see `dmm.adapters.ton.wallet_v5`."""
+
 
 SUBWALLET_ID = 0x10AD
 """The wallet's own default for workchain 0."""

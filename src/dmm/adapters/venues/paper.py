@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 
+from dmm.ledger.fills import cash_flow
 from dmm.market.instrument import Instrument
 from dmm.market.order import Order, OrderReport, ReportKind
 from dmm.market.tape import FeedEvent
@@ -51,7 +52,7 @@ class PaperVenue:
         """
         self._instrument = instrument
         self._rate_windows = rate_windows
-        self._position = 0
+        self._position = self._cash_atoms = 0
         self._filled: dict[str, int] = {}
         self._fills: deque[tuple[int, str]] = deque(maxlen=FILLS_MAX)
         self._fill_number = 0
@@ -90,7 +91,7 @@ class PaperVenue:
         return self._rate_windows
 
     def statement(self, *, now_ns: Nanos, cursor: int) -> VenueReport:
-        """Return open orders, position, and the fills after a cursor."""
+        """Return open orders, position and cash since the opening, and the fills after a cursor."""
         while self._fills and self._fills[0][0] <= cursor:
             self._fills.popleft()
         filled = {client_id for _, client_id in self._fills}
@@ -107,7 +108,11 @@ class PaperVenue:
             ),
             filled={one: self._filled[one] for one in filled},
             position=Lots(self._position),
-            balances={},
+            balances={
+                self._instrument.position.symbol: self._position
+                * self._instrument.position_atoms_per_lot,
+                self._instrument.cash.symbol: self._cash_atoms,
+            },
             cursor=self._fill_number,
         )
 
@@ -129,13 +134,17 @@ class PaperVenue:
     def observe(self, event: FeedEvent, market: MarketView) -> Sequence[OrderReport]:
         """Return fills that an event caused; call after it was applied."""
         reports = self._model.observe(event, market)
+        if reports and self._maker_fee_ubps:
+            reports = [self._with_fee(report) for report in reports]
         for report in reports:
             self._fill_number += 1
             self._fills.append((self._fill_number, report.client_id))
             self._filled[report.client_id] = self._filled.get(report.client_id, 0) + report.size
             self._position += report.side.sign * report.size
-        if reports and self._maker_fee_ubps:
-            return [self._with_fee(report) for report in reports]
+            flow = cash_flow(
+                self._instrument, side=report.side, price=report.price, size=report.size
+            )
+            self._cash_atoms += flow - report.fee_atoms
         return reports
 
     def _with_fee(self, report: OrderReport) -> OrderReport:

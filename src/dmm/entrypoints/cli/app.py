@@ -10,6 +10,7 @@ from typing import Annotated, ParamSpec, TypeVar
 
 import typer
 
+from dmm.entrypoints.cli.wrong_call import OneLineGroup
 from dmm.entrypoints.faults import exit_code, one_line
 from dmm.units.errors import Fault
 
@@ -18,6 +19,7 @@ R = TypeVar("R")
 
 app = typer.Typer(
     name="dmm",
+    cls=OneLineGroup,
     help="A market-making desk that runs itself and can be audited.",
     no_args_is_help=True,
     add_completion=False,

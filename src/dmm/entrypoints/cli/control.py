@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -51,3 +52,28 @@ def gov_release(state: State = None) -> None:
     from dmm.entrypoints.control import run_gov_release
 
     run_gov_release(state=state)
+
+
+@gov.command("policy")
+@reported
+def gov_policy(
+    preset: Annotated[
+        str | None, typer.Option("--preset", help="bootstrap, steady or defensive.")
+    ] = None,
+    venue: Annotated[
+        str | None,
+        typer.Option(
+            "--venue", help="paper-cex or ton-dex; that of the policy in force unless named."
+        ),
+    ] = None,
+    body: Annotated[
+        Path | None,
+        typer.Option("--body", help="An order's bytes, as `dmm proposals ID --body` writes them."),
+    ] = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Execute a policy on the local chain, signed by 2 of 3 DEMO owners; the desk adopts it."""
+    from dmm.entrypoints.gov import run_gov_policy
+
+    run_gov_policy(preset=preset, venue=venue, body=body, state=state, as_json=as_json)

@@ -21,6 +21,10 @@ def demo(
     more: Annotated[list[Path] | None, typer.Argument(help="Further files of the tape.")] = None,
     epochs: Annotated[int, typer.Option(min=1, max=1_000, help="Equal slices of event time.")] = 3,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated market.")] = 1,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="The first policy: bootstrap, steady (default) or defensive."),
+    ] = None,
     allow_gaps: Annotated[
         bool, typer.Option("--allow-gaps", help="Play a gapped or truncated tape; count the gaps.")
     ] = False,
@@ -47,6 +51,7 @@ def demo(
         keep=keep,
         as_json=as_json,
         state=state,
+        preset=preset,
     )
     raise typer.Exit(code)
 
@@ -56,6 +61,10 @@ def demo(
 def up(
     state: State = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated market.")] = 1,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="The first policy: bootstrap, steady (default) or defensive."),
+    ] = None,
     prefect_port: Annotated[
         int, typer.Option(min=0, max=65_535, help="Port of the Prefect UI; 0 picks a free one.")
     ] = 4200,
@@ -66,7 +75,8 @@ def up(
     """Start the desk and stay: worker quoting, settler settling, flows on their schedules."""
     from dmm.entrypoints.up import run_up
 
-    raise typer.Exit(run_up(state=state, seed=seed, prefect_port=prefect_port, shadow=shadow))
+    code = run_up(state=state, seed=seed, prefect_port=prefect_port, shadow=shadow, preset=preset)
+    raise typer.Exit(code)
 
 
 @app.command()

@@ -66,6 +66,9 @@ def calibrate(
     tick_size: Annotated[
         str | None, typer.Option(help="Quote per base, where the tape does not tell it.")
     ] = None,
+    symbol: Annotated[
+        str | None, typer.Option(help="The coin or market, where a recording holds several.")
+    ] = None,
     allow_gaps: Annotated[
         bool, typer.Option("--allow-gaps", help="Count the tape's flaws and go on.")
     ] = False,
@@ -83,6 +86,7 @@ def calibrate(
         allow_gaps=allow_gaps,
         seed=seed,
         as_json=as_json,
+        symbol=symbol,
     )
 
 
@@ -128,6 +132,25 @@ def backtest(
     )
 
 
+@app.command()
+@reported
+def proposals(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[ID]", help="A proposal or the beginning of its id; all without."),
+    ] = None,
+    body: Annotated[
+        bool, typer.Option("--body", help="Write the order that the owners would execute.")
+    ] = False,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what parameter searches proposed: winner, effect with its interval, open or not."""
+    from dmm.entrypoints.proposals import run_proposals
+
+    run_proposals(name, body=body, state=state, as_json=as_json)
+
+
 @risks.callback(invoke_without_command=True)
 @reported
 def risk(
@@ -147,6 +170,10 @@ def risk(
     ] = 60,
     gas_per_fill: Annotated[
         int, typer.Option(min=0, help="Network fee with each fill, atoms of the cash asset.")
+    ] = 0,
+    gas_per_settlement: Annotated[
+        int,
+        typer.Option(min=0, help="Network fee of a settlement, atoms of the cash asset."),
     ] = 0,
     unwind_gas: Annotated[
         int, typer.Option(min=0, help="Network fee of closing, atoms of the cash asset.")
@@ -170,6 +197,7 @@ def risk(
         horizon_s=horizon_s,
         hold_s=hold_s,
         gas_per_fill_atoms=Atoms(gas_per_fill),
+        gas_per_settlement_atoms=Atoms(gas_per_settlement),
         unwind_gas_atoms=Atoms(unwind_gas),
         cash_price_ppm=cash_price_ppm,
     )

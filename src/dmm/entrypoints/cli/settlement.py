@@ -41,6 +41,38 @@ def settle_reverse(
     run_reverse(intent=intent, state=state)
 
 
+@settle.command("pages")
+@reported
+def settle_pages(
+    pages: Annotated[int, typer.Option(help="How many must be there, the one in use counted.")] = 4,
+    key: Annotated[
+        Path | None,
+        typer.Option(help="Key file that pays for missing ones; without it they are only named."),
+    ] = None,
+    as_json: AsJson = False,
+    state: State = None,
+) -> None:
+    """Look at the desk's next pages of quote nonces on Solana, and make those that are missing."""
+    from dmm.entrypoints.solana import run_pages
+
+    run_pages(pages=pages, key=key, state=state, as_json=as_json)
+
+
+@settle.command("nonces")
+@reported
+def settle_nonces(
+    count: Annotated[int, typer.Option(help="How many there must be.")] = 4,
+    key: Annotated[Path | None, typer.Option(help="Key file that pays for missing ones.")] = None,
+    payer: Annotated[str, typer.Option(help="Without --key: who paid for those to look at.")] = "",
+    as_json: AsJson = False,
+    state: State = None,
+) -> None:
+    """Look at the settlement signer's nonce accounts on Solana, and make those that are missing."""
+    from dmm.entrypoints.solana import run_nonces
+
+    run_nonces(count=count, key=key, payer=payer, state=state, as_json=as_json)
+
+
 @app.command()
 @reported
 def audit(

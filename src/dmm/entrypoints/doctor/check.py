@@ -21,6 +21,13 @@ class Check:
     cure: str = ""
 
 
+def beside_clock(late_s: int) -> str:
+    """Say where a chain's time is beside this host's clock, seconds behind it."""
+    side = f"{late_s} s behind" if late_s >= 0 else f"{-late_s} s ahead of"
+    local = " (a local chain may be)" if late_s < 0 else ""
+    return f"{side} this host's clock{local}"
+
+
 def look(name: str, see: Callable[[], str], *, cure: str) -> Check:
     """Look at one thing: `see` returns the detail, or raises what is wrong with it.
 

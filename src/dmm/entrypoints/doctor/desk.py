@@ -17,13 +17,15 @@ from dmm.adapters.clock import SystemClock
 from dmm.adapters.postgres.health import look as look_at_database
 from dmm.bootstrap import Desk
 from dmm.entrypoints.control import STATE_FOLDERS
-from dmm.entrypoints.doctor.check import Check, look
+from dmm.entrypoints.doctor.check import Check, beside_clock, look
+from dmm.entrypoints.doctor.solana import check_solana
 from dmm.sandbox.state import LOCK_FILE, RUN_FOLDER
 from dmm.sandbox.wiring import WIRING_FILE, Wiring
 from dmm.settings import PROJECT_ROOT, Settings, settings
 from dmm.units.chain import HOME_CHAIN
-from dmm.units.errors import Fault, ServiceFault, UsageFault
+from dmm.units.errors import ServiceFault, UsageFault
 from dmm.units.time import NS_PER_MS, NS_PER_S
+from dmm.units.web_address import host_of, port_of, shown
 
 DATABASE_OFFSET_MS_MAX = 250
 """Beyond this the desk and its database do not agree on the order of things."""
@@ -97,7 +99,7 @@ def check_desk(found: Found) -> Iterator[Check]:
     for number, node in enumerate(_nodes(config)):
         yield look(
             # The host alone: the rest of a node's address may hold an access key.
-            f"chain node {number} ({httpx.URL(node).host})",
+            f"chain node {number} ({host_of(node)})",
             functools.partial(_chain, node, config.evm_chain_id),
             cure="start the node, or correct DMM_EVM_RPC_URLS and DMM_EVM_CHAIN_ID",
         )
@@ -108,6 +110,8 @@ def check_desk(found: Found) -> Iterator[Check]:
                 functools.partial(_snapshot, config, name),
                 cure=f"start its nodes, or correct the settings DMM_{name.upper()}_…",
             )
+    if "solana" in config.chains:
+        yield from check_solana(config)
     yield look("prefect", lambda: _prefect(config), cure="start it or correct DMM_PREFECT_API_URL")
 
 
@@ -116,24 +120,13 @@ def _snapshot(config: Settings, name: str) -> str:
     desk = Desk(config)
     try:
         at = desk.chain(name).snapshot()
-    except Fault:
-        # What the adapter says may hold a node's whole address, and that an access key.
-        raise ServiceFault(
-            "its nodes do not answer, contradict, or are on another network"
-        ) from None
     finally:
         desk.close()
     late_s = SystemClock().now_ns() // NS_PER_S - at.head_time_s
     return (
         f"head {at.head_height}, final {at.finalized_height} by {at.witnesses} nodes, "
-        f"{_side(late_s)}"
+        f"{beside_clock(late_s)}"
     )
-
-
-def _side(late_s: int) -> str:
-    side = f"{late_s} s behind" if late_s >= 0 else f"{-late_s} s ahead of"
-    local = " (a local chain may be)" if late_s < 0 else ""
-    return f"{side} this host's clock{local}"
 
 
 def _nodes(config: Settings) -> tuple[str, ...]:
@@ -172,9 +165,9 @@ def _chain(node: str, chain_id: int) -> str:
     with_transactions = False
     head = _call(node, "eth_getBlockByNumber", "latest", with_transactions)
     late_s = SystemClock().now_ns() // NS_PER_S - int(head["timestamp"], 16)
-    port = httpx.URL(node).port
+    port = port_of(node)
     where = f"port {port}, " if port else ""
-    return f"{where}chain id {answered}, head {int(head['number'], 16)}, {_side(late_s)}"
+    return f"{where}chain id {answered}, head {int(head['number'], 16)}, {beside_clock(late_s)}"
 
 
 # The result's shape depends on the method; the callers know it.
@@ -194,4 +187,4 @@ def _prefect(config: Settings) -> str:
             answer = client.get(path)
             if answer.status_code != HTTPStatus.OK:
                 raise ServiceFault(f"/{path} answers {answer.status_code}")
-    return f"Prefect {answer.json()} at {config.prefect_api_url}"
+    return f"Prefect {answer.json()} at {shown(config.prefect_api_url)}"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 
 from dmm.quoting.models import cartea_jaimungal, glft
 from dmm.quoting.models.avellaneda_stoikov import (
@@ -14,60 +12,19 @@ from dmm.quoting.models.avellaneda_stoikov import (
     inventory_shift,
 )
 from dmm.quoting.models.depths import Depths
+from dmm.quoting.models.guard import (
+    GUARD_SHARE,
+    not_finite,
+    require_finite,
+    require_half_spread,
+    require_prices,
+    require_right_units,
+)
 from dmm.quoting.models.hummingbot import hummingbot_half_spread, hummingbot_inventory_shift
 from dmm.quoting.models.inputs import MODEL_INPUTS, InputRefused, model_inputs, shown
+from dmm.quoting.models.quote import Model, ModelQuote
 
-GUARD_SHARE = 0.10
-"""Share of the mid that a half-spread may not exceed, unless told otherwise."""
-
-SHIFT_SHARE_MAX = 0.50
-"""Share of the mid by which inventory may move a quote. A set of parameters is held to the guard at
-its hard limit by whoever knows that limit; here only one inventory is known, and beyond half the
-mid it was given in atoms or lots instead of quote sizes."""
-
-
-class Model(StrEnum):
-    """A formula and its convention, by the name the command line knows."""
-
-    AS2008 = "as2008"
-    DCT = "dct"
-    GLFT = "glft"
-    GLFT_EXACT = "glft-exact"
-    CARTEA_JAIMUNGAL = "cartea-jaimungal"
-    HUMMINGBOT = "hummingbot"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelQuote:
-    """A quote as the model gives it, unrounded, in the unit of the mid price.
-
-    Depths are mid − bid and ask − mid. Where an inventory limit forbids a side its price and depth
-    are None, and so are reservation price and half-spread, which need both. `value` is h(t, q) of
-    Cartea–Jaimungal, else None.
-    """
-
-    model: Model
-    reservation_price: float | None
-    half_spread: float | None
-    bid: float | None
-    ask: float | None
-    bid_depth: float | None
-    ask_depth: float | None
-    value: float | None = None
-
-    def to_json(self) -> dict[str, str | float | None]:
-        """Return the quote by the names and in the order of its fields."""
-        return {
-            "model": self.model.value,
-            "reservation_price": self.reservation_price,
-            "half_spread": self.half_spread,
-            "bid": self.bid,
-            "ask": self.ask,
-            "bid_depth": self.bid_depth,
-            "ask_depth": self.ask_depth,
-            "value": self.value,
-        }
-
+__all__ = ["GUARD_SHARE", "REQUIRED", "Model", "ModelQuote", "evaluate"]
 
 Values = Mapping[str, float]
 
@@ -112,9 +69,12 @@ def evaluate(
     try:
         quote = _FORMULAS[model](model, values)
     except (OverflowError, ZeroDivisionError):
-        raise _not_finite(model, values) from None
-    _require_finite(quote, values)
-    _require_right_units(quote, values, guard_share)
+        raise not_finite(model, values) from None
+    require_finite(quote, values)
+    if quote.half_spread is None:
+        _require_right_units_inside(model, values, guard_share)
+    require_right_units(quote, values, guard_share)
+    require_prices(quote, values)
     return quote
 
 
@@ -242,36 +202,12 @@ def _inventory_within(values: Values) -> tuple[int, int]:
     return int(inventory), limit
 
 
-def _not_finite(model: Model, values: Values) -> InputRefused:
-    listed = ", ".join(f"{name} = {value!r}" for name, value in values.items())
-    return InputRefused(
-        f"{model.value} has no finite quote for {listed}: check the units of the inputs"
-    )
+def _require_right_units_inside(model: Model, values: Values, guard_share: float) -> None:
+    """Hold a set at its inventory limit to the half-spread it has one unit inside.
 
-
-def _require_finite(quote: ModelQuote, values: Values) -> None:
-    numbers = (value for value in quote.to_json().values() if isinstance(value, float))
-    if not all(math.isfinite(number) for number in numbers):
-        raise _not_finite(quote.model, values)
-
-
-def _require_right_units(quote: ModelQuote, values: Values, guard_share: float) -> None:
-    """Refuse what only inputs in a wrong unit lead to: no other check can see those."""
-    mid = values["mid_price"]
-    half, reservation = quote.half_spread, quote.reservation_price
-    if half is not None and half > guard_share * mid:
-        width = f"gamma = {values['gamma']!r} and " if "gamma" in values else ""
-        raise InputRefused(
-            f"half_spread = {half:.6g} exceeds {guard_share:.0%} of mid_price = {mid!r}: {width}"
-            f"kappa = {values['kappa']!r} are per unit of that price; check their units"
-        )
-    if reservation is not None:
-        shift = abs(reservation - mid)
-    else:
-        shift = max(abs(depth) for depth in (quote.bid_depth, quote.ask_depth) if depth is not None)
-    if shift > SHIFT_SHARE_MAX * mid:
-        raise InputRefused(
-            f"inventory = {values['inventory']!r} moves the quote by {shift:.6g}, more than "
-            f"{SHIFT_SHARE_MAX:.0%} of mid_price = {mid!r}: it is in units of one quote, neither "
-            "atoms nor lots; check its unit and gamma's"
-        )
+    At the limit one side is missing and with it the half-spread; the units of the parameters are
+    the same wherever the inventory stands.
+    """
+    inventory = values["inventory"] - math.copysign(1.0, values["inventory"])
+    inside = {**values, "inventory": inventory}
+    require_half_spread(_FORMULAS[model](model, inside), inside, guard_share)

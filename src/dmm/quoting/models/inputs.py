@@ -56,7 +56,7 @@ MODEL_INPUTS: Mapping[str, InputRange] = {
     ),
     "gamma": _positive("risk aversion, 1/price"),
     "sigma": _positive("volatility, price per square root of a second"),
-    "horizon_s": _positive("time left, seconds"),
+    "horizon_s": _at_least_zero("time left, seconds; 0 is the end"),
     "kappa": _positive("decay of the arrival rate, 1/price"),
     "A": _positive("arrival rate at the mid per side, 1/second"),
     "q_max": InputRange(

@@ -65,6 +65,7 @@ class Injector:
     _down: set[str] = field(default_factory=set)
     _guard: threading.Condition = field(default_factory=threading.Condition)
     _stopping: bool = False
+    _is_ending: bool = False
     _released: threading.Event = field(default_factory=threading.Event)
     _fault: BaseException | None = None
     _kept: dict[str, Child] = field(default_factory=dict)
@@ -94,6 +95,19 @@ class Injector:
     def wait_calm(self) -> None:
         """Return once every fault that was scheduled has come and gone; faults as `wait_well`."""
         self._wait(lambda: not self._open, "faults are still open")
+
+    def end_faults(self) -> None:
+        """Strike nothing more, end now what is open, and return then; faults as `wait_well`."""
+        with self._guard:
+            self._is_ending = True
+            self._due = [(0.0, number, act) for _, number, act in self._due]
+            heapq.heapify(self._due)
+        self.wait_calm()
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether nothing is started again: the database is lost, or the stack stops."""
+        return self._stopping
 
     def lose_database(self) -> None:
         """Kill PostgreSQL for good; whoever waits for it waits for ever."""
@@ -192,6 +206,8 @@ class Injector:
     # -- faults -------------------------------------------------------------------------------
 
     def _begin(self, fault: Fault) -> None:
+        if self._is_ending:
+            return
         if not self._is_up(fault):
             self._later(AGAIN_S, lambda: self._begin(fault))
             return

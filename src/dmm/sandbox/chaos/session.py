@@ -16,6 +16,7 @@ from dmm.ports import Run
 from dmm.sandbox.chaos.adopt import PAST_S, adopting, leave_adopt_only
 from dmm.sandbox.chaos.chains import ChaosChain, open_chain
 from dmm.sandbox.chaos.inject import Injector
+from dmm.sandbox.chaos.interrupt import LapInterrupted, audited
 from dmm.sandbox.chaos.plan import EPOCHS, LOST_EPOCH, Plan
 from dmm.sandbox.chaos.timeline import Struck, Timeline
 from dmm.sandbox.chaos.verdict import Promised, Verdict, judge, promised
@@ -113,6 +114,8 @@ def run_lap(
     ------
     Fault
         What could not be healed within its bounds; everything that was started is stopped.
+    LapInterrupted
+        On Ctrl-C while the desk is up, with what its audit said.
     """
     request = Request(
         tape=(), epochs=EPOCHS, seed=plan.market_seed, allow_gaps=False, chains=chains
@@ -175,6 +178,15 @@ def _leg(lap: Lap, say: Say) -> tuple[str, Verdict]:
         threads.submit(injector.run)
         try:
             return _played(lap, stack, injector, say=say, began_s=began_s, tape=tape)
+        except KeyboardInterrupt:
+            left = audited(
+                desk=stack.desk,
+                chains=lap.chains,
+                judged=lambda: _judged(lap, stack),
+                injector=injector,
+                timeline=lap.timeline,
+            )
+            raise LapInterrupted(left) from None
         finally:
             lap.restarts += injector.restarts
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dmm.adapters.evm.codec import Book
+from dmm.adapters.evm.sign import sign_statement
 from dmm.adapters.signers.policy import SignerPolicy
 from dmm.market.instrument import Asset
 from dmm.ports import Deployment
@@ -15,6 +16,7 @@ from dmm.sandbox.evm.actors import Actors, accept, sign_buyback_quote
 from dmm.sandbox.evm.install import ensure_npm
 from dmm.sandbox.evm.node import CHAIN_ID, EvmNode
 from dmm.sandbox.evm.signers import demo_policy
+from dmm.settlement.intent import Intent
 from dmm.units.amount import Atoms
 from dmm.units.errors import ServiceFault
 from dmm.units.ids import Hash32, Json
@@ -113,6 +115,13 @@ class EvmLocalChain:
         """Accept a quote whole as the DEMO taker it is bound to."""
         del maker_signature
         return accept(quote, actors=self.actors, book=self.book)
+
+    def sign_statement(self, carrier: Intent) -> bytes | None:
+        """Sign as the first DEMO taker; the others sign none, so that their nets carry quotes."""
+        taker = self.actors.takers[0]
+        if not carrier.scope.endswith(f">{taker.address}"):
+            return None
+        return sign_statement(carrier, key=taker, book=self.book)
 
     def settle_as_taker(self, trade: RfqTrade) -> None:
         """Do nothing: the desk sends the whole settlement, by allowances the takers gave."""

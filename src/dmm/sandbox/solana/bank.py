@@ -24,6 +24,7 @@ from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 from solders.transaction_metadata import FailedTransactionMetadata
 
+from dmm.sandbox.solana import durable
 from dmm.units.errors import ServiceFault
 
 SLOTS_PER_EPOCH = 432_000
@@ -169,8 +170,13 @@ class Bank:
         run = _run(self._svm.send_transaction(transaction))
         if not run.landed:
             return run
+        newest = self.blockhash(slot)
+        durable.move_on(self._svm, transaction, failed=run.error is not None, newest=newest)
         after = [_present(self._svm.get_account(key)) for key in keys]
         for key, was, now in zip(keys, before, after, strict=True):
+            if was is not None and now is None:
+                # The runtime goes on with data that nobody pays for any more.
+                self._svm.set_account(key, _EMPTY)
             if was != now:
                 self._keep(key, slot, was, now)
         self._record(
@@ -191,9 +197,6 @@ class Bank:
                 after=after,
             )
         )
-        # A durable nonce advances only to a blockhash it has not seen. The runtime's own hash is
-        # moved once for each landed transaction, so that a replay goes through the same ones.
-        self._svm.expire_blockhash()
         return run
 
     def give(self, address: Pubkey, lamports: int, *, slot: int, time_s: int) -> Signature:
@@ -276,8 +279,8 @@ class Bank:
 
 
 def _present(account: Account | None) -> Account | None:
-    """Return an account, or None for one that holds nothing: the chain does not keep those."""
-    if account is None or (account.lamports == 0 and not account.data):
+    """Return an account, or None for one without lamports: the chain does not keep those."""
+    if account is None or account.lamports == 0:
         return None
     return account
 

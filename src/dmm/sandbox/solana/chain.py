@@ -20,6 +20,7 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
+from dmm.sandbox.solana import durable
 from dmm.sandbox.solana.bank import BLOCKHASH_SLOTS, Bank, Record, Run
 from dmm.sandbox.solana.journal import Entry, Journal
 from dmm.units.errors import ServiceFault, UsageFault
@@ -31,8 +32,6 @@ KEPT_SLOTS = 512
 ADVANCE_SLOTS_MAX = 1_000_000
 DELAYED_MAX = 1_000
 JOURNAL_FILE = "journal.jsonl"
-NONCE_AT = 40
-"""Where a nonce account holds its durable nonce: behind version, state and authority."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,13 +179,11 @@ class Chain:
         message = transaction.message
         if self.blockhash_slot(message.recent_blockhash) is not None:
             return True
-        if not transaction.uses_durable_nonce():
+        nonce = durable.named_by(transaction)
+        if nonce is None:
             return False
-        index = bytes(message.instructions[0].accounts)[0]
-        account = self.bank.account(message.account_keys[index], slot=self.head)
-        if account is None:
-            return False
-        return bytes(account.data)[NONCE_AT : NONCE_AT + 32] == bytes(message.recent_blockhash)
+        account = self.bank.account(nonce, slot=self.head)
+        return durable.counts(transaction, account, newest=self.bank.blockhash(self.head))
 
     # -- what changes the chain
 

@@ -15,6 +15,7 @@ from dmm.adapters.solana.abi import program_abi
 from dmm.adapters.solana.calls import NONCES_PER_PAGE, open_account
 from dmm.adapters.solana.codec import SYSTEM, TOKEN, chain_id_of, token_account
 from dmm.adapters.solana.history import CHAIN
+from dmm.adapters.solana.pages import init_page
 from dmm.adapters.solana.sign import Key
 from dmm.market.instrument import Asset
 from dmm.ports import Deployment
@@ -119,24 +120,13 @@ def deploy(
     return deployments
 
 
-def init_page(payer: Pubkey, maker: Pubkey, word: int) -> Instruction:
-    """Return what makes a page of a maker's nonces; anybody may pay for it."""
-    accounts = {
-        "payer": payer,
-        "maker": maker,
-        "page": terms.page_address(PROGRAM, maker, word),
-        "system_program": SYSTEM,
-    }
-    return program_abi().instruction(PROGRAM, "init_page", accounts, word=word)
-
-
 def require_page(call: Call, *, payer: Key, maker: Pubkey, nonce: int) -> None:
     """Make the page that a maker's nonce lies on, if it is not there yet."""
     word = nonce // NONCES_PER_PAGE
     page = str(terms.page_address(PROGRAM, maker, word))
     config = {"encoding": "base64", "commitment": "processed"}
     if call("getAccountInfo", page, config)["value"] is None:
-        Sender(call, payer).run([init_page(payer.public, maker, word)])
+        Sender(call, payer).run([init_page(PROGRAM, payer=payer.public, maker=maker, word=word)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +183,8 @@ class _Site:
         maker = actors.maker(PROGRAM)
         for word in range(PAGES):
             page = terms.page_address(PROGRAM, maker, word)
-            yield _Step((init_page(actors.deployer.public, maker, word),), (), page)
+            made = init_page(PROGRAM, payer=actors.deployer.public, maker=maker, word=word)
+            yield _Step((made,), (), page)
         yield from self._treasury()
         yield from self._claims(genesis_head)
         yield from self._funds()

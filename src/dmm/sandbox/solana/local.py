@@ -18,6 +18,7 @@ from dmm.sandbox.solana import deploy as site
 from dmm.sandbox.solana.actors import Actors, accept, sign_buyback_quote
 from dmm.sandbox.solana.chain import Pace
 from dmm.sandbox.solana.node import SolanaNode, local_programs
+from dmm.settlement.intent import Intent
 from dmm.units.amount import Atoms
 from dmm.units.errors import ServiceFault
 from dmm.units.ids import Hash32, Json
@@ -143,6 +144,9 @@ class SolanaLocalChain:
         for nonce in (quote.nonce, quote.nonce + NONCES_PER_PAGE // 2):
             site.require_page(self.node.call, payer=self.actors.deployer, maker=maker, nonce=nonce)
         return accept(quote, actors=self.actors, book=self.book)
+
+    def sign_statement(self, carrier: Intent) -> None:
+        """Sign none: nothing is netted on this chain."""
 
     def settle_as_taker(self, trade: RfqTrade) -> None:
         """Do nothing: the desk relays the whole settlement, by the delegation the takers gave."""

@@ -20,7 +20,7 @@ from dmm.sandbox.solana.failure import INVALID_REQUEST, PARSE_ERROR, RpcError
 from dmm.sandbox.solana.rpc import BATCH_MAX, ReplyLost, Rpc
 from dmm.sandbox.solana.subscriptions import Outbox, Subscriptions, outbox
 
-BODY_BYTES_MAX = 256 * 1_024
+BODY_BYTES_MAX = 1_024 * 1_024
 TICK_S_MIN = 0.01
 IDLE_TICK_S = 0.05
 """How often notes are looked at when slots pass only on request."""

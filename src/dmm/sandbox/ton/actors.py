@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from dmm.adapters.ton.codec import NONCE_END, Book
-from dmm.adapters.ton.sign import Key, sign_acceptance, sign_quote
-from dmm.adapters.ton.wallet import query_id_of
+from dmm.adapters.ton.sign import Key, key_of, sign_acceptance, sign_quote
+from dmm.adapters.ton.wallet import Wallet, query_id_of
 from dmm.rfq.protocol import Acceptance, FirmQuote
 from dmm.sandbox.demo_keys import OWNERS, DemoKeys
+from dmm.sandbox.ton.node import GLOBAL_ID
 from dmm.units.amount import Atoms
 
 CHAIN = "ton"
@@ -15,18 +18,27 @@ MARKET_MAKER = "vault-of:market-maker"
 
 
 class Actors(DemoKeys[Key]):
-    """Everybody on the local chain, by role; each has a highload wallet."""
+    """Everybody on the local chain, by role."""
 
     tag = b"dmm/demo-key/ton/v1/"
+    wallet: ClassVar[Wallet] = Wallet.HIGHLOAD_V3
+    """The operator's; everybody else's is a highload wallet."""
 
     def __init__(self, seed: bytes) -> None:
         """Derive all keys from 32 secret bytes."""
         super().__init__(seed)
+        self.operator = key_of(self.secret("operator"), wallet=self.wallet, chain_id=GLOBAL_ID)
         self.owners = tuple(self.key(f"owner-{i}") for i in range(OWNERS))
 
     def make(self, secret: bytes) -> Key:
         """Return the key of 32 secret bytes."""
         return Key(secret)
+
+
+class V5Actors(Actors):
+    """The same people, where the operator's messages go by a wallet v5."""
+
+    wallet = Wallet.V5
 
 
 def accept(

@@ -23,7 +23,7 @@ from pytoniq_core.tlb.transaction import MessageAny
 from dmm.sandbox.ton import cells, trie
 from dmm.sandbox.ton.blocks import BASECHAIN, LocalBlock
 from dmm.sandbox.ton.machine import GetterResult, Machine, Message, Refused, Transaction
-from dmm.sandbox.ton.traffic import Traffic
+from dmm.sandbox.ton.traffic import Pair, Traffic
 from dmm.units.errors import InvariantBroken, UsageFault
 
 FAUCET = 0xFA0C
@@ -69,7 +69,7 @@ class LocalChain:
         self._states: dict[str, list[tuple[int, bytes]]] = defaultdict(list)
         self._history: dict[str, list[Sealed]] = defaultdict(list)
         self._changed: dict[str, bytes] = {}
-        self._ripe: list[Message] = []
+        self._ripe: list[Pair] = []
         self._lt = 0
         self._journal: TextIO | None = None
         self.blocks: list[LocalBlock] = []
@@ -200,10 +200,8 @@ class LocalChain:
         now_s = self._not_before(now_s)
         self._machine.set_now(now_s)
         draw = self._draw("order", seqno)
-        for message in self._due(draw):
-            heads = self._traffic.heads()
-            if message in heads:
-                self._take(self._traffic.deliver(heads.index(message)))
+        for pair in self._due(draw):
+            self._take(self._traffic.deliver_from(pair))
         before = self.blocks[-1] if self.blocks else None
         block = LocalBlock(
             seqno=seqno,
@@ -215,15 +213,26 @@ class LocalChain:
             lt_before=before.lt if before else 0,
         )
         self.blocks.append(block)
-        self._ripe = self._traffic.heads()
+        self._ripe = self._traffic.waiting()
         self._note(kind="seal", now=now_s, root=block.shard.root_hash.hex())
         return block
 
-    def _due(self, draw: random.Random) -> list[Message]:
-        """Return what waited when the last block was closed, shuffled: each hop takes a block."""
+    def _due(self, draw: random.Random) -> list[Pair]:
+        """Return what waited when the last block was closed, shuffled: each hop takes a block.
+
+        By pairs of accounts, so that whichever way they fall a pair's messages keep their order;
+        one that a fault holds back holds up those after it.
+        """
         ripe = self._ripe[:DELIVERIES_PER_BLOCK_MAX]
         draw.shuffle(ripe)
-        return [message for message in ripe if draw.randrange(1_000) >= self.faults.held_per_mille]
+        held: set[Pair] = set()
+        due: list[Pair] = []
+        for pair in ripe:
+            if pair in held or draw.randrange(1_000) < self.faults.held_per_mille:
+                held.add(pair)
+            else:
+                due.append(pair)
+        return due
 
     def _next_accounts(self, seqno: int) -> trie.Edge | None:
         edge = self.blocks[-1].accounts if self.blocks else None

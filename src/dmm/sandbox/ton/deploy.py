@@ -71,7 +71,7 @@ def _deployed(
         node.folder,
         position=position,
         cash=cash,
-        contracts=("settlement", "treasury", "governor"),
+        contracts=("settlement", "treasury", "governor", "distributor"),
         is_there=lambda made: server.state(made.address, server.head()).data is not None,
     )
     if known is not None:

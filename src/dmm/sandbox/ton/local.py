@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from dmm.adapters.signers.policy import SignerPolicy
 from dmm.adapters.ton.client import MESSAGES_MAX
 from dmm.adapters.ton.codec import Book
+from dmm.adapters.ton.wallet import Wallet
 from dmm.market.instrument import Asset
 from dmm.ports import Deployment
 from dmm.rfq.protocol import Acceptance, FirmQuote, RfqTrade
 from dmm.sandbox.signers import demo_policy
 from dmm.sandbox.ton import deploy as site
-from dmm.sandbox.ton.actors import CHAIN, Actors, accept, sign_buyback_quote
+from dmm.sandbox.ton.actors import CHAIN, Actors, V5Actors, accept, sign_buyback_quote
 from dmm.sandbox.ton.install import ensure_npm
 from dmm.sandbox.ton.node import GLOBAL_ID, TonNode
+from dmm.settlement.intent import Intent
 from dmm.units.amount import Atoms
 from dmm.units.errors import ServiceFault
 from dmm.units.ids import Hash32, Json
@@ -45,7 +48,16 @@ class TonLocalChain:
 
     name = CHAIN
 
-    def __init__(self, *, root: Path, folder: Path, cache_dir: Path) -> None:
+    def __init__(
+        self,
+        *,
+        root: Path,
+        folder: Path,
+        cache_dir: Path,
+        wallet: Wallet = Wallet.HIGHLOAD_V3,
+    ) -> None:
+        """Describe the chain; `wallet` carries the settlement signer's messages."""
+        self._wallet = wallet
         self._root, self._folder, self._cache_dir = root, folder, cache_dir
         self.node = TonNode(root=root, folder=folder, tick_ms=BLOCK_MS, idle_ms=IDLE_MS)
         self._actors: Actors | None = None
@@ -55,7 +67,8 @@ class TonLocalChain:
     def actors(self) -> Actors:
         """Return the DEMO actors of the chain's folder; the first call there makes their seed."""
         if self._actors is None:
-            self._actors = Actors.of(self._folder)
+            kind = V5Actors if self._wallet is Wallet.V5 else Actors
+            self._actors = kind.of(self._folder)
         return self._actors
 
     @property
@@ -85,7 +98,11 @@ class TonLocalChain:
 
     def settings(self) -> dict[str, Json]:
         """Return how a desk reaches the started node."""
-        return {"ton_configs": [str(self.node.config_path)], "ton_global_id": GLOBAL_ID}
+        return {
+            "ton_configs": [str(self.node.config_path)],
+            "ton_global_id": GLOBAL_ID,
+            "ton_wallet": self._wallet.value,
+        }
 
     def deploy(self, *, position: Asset, cash: Asset, genesis_head: Hash32) -> list[Deployment]:
         """Deploy and fund everything, or return what was deployed on this chain before."""
@@ -106,13 +123,14 @@ class TonLocalChain:
 
     def signer_policy(self, deployments: Mapping[str, Deployment]) -> SignerPolicy:
         """Return the DEMO signers' allow-list and caps; a unit of work is a message."""
-        return demo_policy(
+        policy = demo_policy(
             deployments,
             chain=CHAIN,
             chain_id=GLOBAL_ID,
             unit_fee_max=MESSAGE_NANOTON_MAX,
             gas_max=MESSAGES_MAX,
         )
+        return replace(policy, wallet=self._wallet.value)
 
     def signer_secret(self, role: str) -> bytes:
         """Return the secret of the treasury's operator, or of the desk's quote signer."""
@@ -123,6 +141,9 @@ class TonLocalChain:
     ) -> tuple[Acceptance, bytes]:
         """Accept a quote whole as the DEMO taker it is bound to."""
         return accept(quote, actors=self.actors, book=self.book, maker_signature=maker_signature)
+
+    def sign_statement(self, carrier: Intent) -> None:
+        """Sign none: nothing is netted on this chain."""
 
     def settle_as_taker(self, trade: RfqTrade) -> None:
         """Do nothing: the acceptance is the taker's signed order, which the desk hands in."""

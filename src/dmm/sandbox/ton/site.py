@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pytoniq_core import Cell, begin_cell
+from pytoniq_core import Cell
 from pytoniq_core.tlb.account import StateInit
 
 from dmm.adapters.ton.codec import LAYOUT_WITH_STATUS, WALLET_CODE, WalletCode
 from dmm.adapters.ton.node import Node, NodeRefused
-from dmm.adapters.ton.sign import Key
+from dmm.adapters.ton.sign import Key, SequencedKey
 from dmm.adapters.ton.wallet import outgoing, query_id_of
 from dmm.market.instrument import Asset
 from dmm.ports import Deployment
@@ -23,10 +23,10 @@ from dmm.sandbox.ton.demo_cells import (
     batch,
     cap_order,
     execution,
-    multisig_data,
     proposal,
 )
-from dmm.sandbox.ton.node import GLOBAL_ID, TonNode
+from dmm.sandbox.ton.founding import contracts
+from dmm.sandbox.ton.node import TonNode
 from dmm.units.errors import ServiceFault
 from dmm.units.ids import Hash32
 
@@ -34,9 +34,6 @@ DCT = Asset(symbol="DCT", decimals=9)
 """The desk's own token: rewards are paid in it, buybacks burn it."""
 
 TON1 = 10**9
-LIFETIME_S_MAX = 2 * 86_400
-"""Longest time a quote may have to run when it is filled, enforced by the vault."""
-
 LEG_NANOTON = 80_000_000
 ORDER_LIFETIME_S = 3_600
 BLOCKS_MAX = 200
@@ -45,6 +42,10 @@ BLOCKS_MAX = 200
 SITE_SLOTS = 8_000_000
 """Slots of the deployment's own messages: takers use those of their quotes' nonces, the desk's
 lanes begin at 0."""
+
+
+Order = tuple[int, Cell]
+"""What the owners order, and of whom."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,52 +94,19 @@ class Site:
         """Deploy every contract, and the wallets that wait for others."""
         actors = self.actors
         founded: list[Cell] = []
-
-        def found(name: str, contract: str, data: Cell, nanoton: int = 2 * TON1) -> None:
-            account, init = cells.state_init(cells.code_of(self.build_dir, contract), data)
-            self.made[name] = account
-            message = outgoing(
-                to=account, nanoton=nanoton, body=cells.EMPTY, bounce=False, init=init
-            )
-            founded.append(message)
-
-        found("multisig", "Multisig", multisig_data(actors), 20 * TON1)
-        authority, guardian = self.made["multisig"], actors.guardian.account
-        operator = actors.operator.account
-        found(
-            "treasury",
-            "Treasury",
-            desk_cells.treasury_data(authority=authority, operator=operator, guardian=guardian),
-        )
-        found(
-            "governor",
-            "GovernorLog",
-            desk_cells.governor_data(
-                authority=authority,
-                home_network=GLOBAL_ID,
-                home_contract=0,
-                sequence=0,
-                head=genesis_head,
-            ),
-        )
-        for name, owner, signer in (
-            ("settlement", actors.desk, actors.quote_signer),
-            (MARKET_MAKER, actors.market_maker, actors.market_maker),
+        for name, account, init in contracts(
+            build_dir=self.build_dir, actors=actors, symbols=tokens, genesis_head=genesis_head
         ):
-            data = cells.vault_data(
-                signer=signer.public_key,
-                lifetime_s_max=LIFETIME_S_MAX,
-                authority=owner.account,
-                operator=owner.account,
-                guardian=guardian,
+            self.made[name] = account
+            # The multisig pays for what the orders cause.
+            nanoton = 20 * TON1 if name == "multisig" else 2 * TON1
+            founded.append(
+                outgoing(to=account, nanoton=nanoton, body=cells.EMPTY, bounce=False, init=init)
             )
-            found(name, "Settlement", data)
-        for symbol in tokens:
-            found(f"token:{symbol}", "JettonMinter", self._minter_data(symbol))
         self.post(actors.deployer, founded)
         for key in (actors.operator, *actors.takers):
             # A wallet exists once it has sent something; these wait for the desk's messages.
-            self.post(key, [outgoing(to=key.account, nanoton=1, body=cells.EMPTY, bounce=False)])
+            self._wake(key)
         self.settle()
 
     def mint(self, tokens: dict[str, Asset], money: Funding) -> None:
@@ -185,8 +153,8 @@ class Site:
                 ],
             )
 
-    def orders(self, tokens: dict[str, Asset], money: Funding) -> dict[int, Cell]:
-        """Return what the owners are to order of the treasury: assets, caps, its maker."""
+    def orders(self, tokens: dict[str, Asset], money: Funding) -> dict[int, Order]:
+        """Return what the owners are to order: assets, caps and maker, the token of claims."""
         treasury, maker = self.made["treasury"], self.made[MARKET_MAKER]
         bodies: list[Cell] = []
         for symbol, asset in tokens.items():
@@ -200,19 +168,21 @@ class Site:
         )
         multisig = cells.raw(self.made["multisig"])
         first = int(self.server.get(multisig, "multisig", [], self.server.head())[3])
-        return dict(enumerate(bodies, start=first))
+        orders = [(treasury, body) for body in bodies]
+        orders.append((self.made["distributor"], self._claimable()))
+        return dict(enumerate(orders, start=first))
 
-    def propose(self, orders: dict[int, Cell]) -> None:
+    def propose(self, orders: dict[int, Order]) -> None:
         """Have the first owner propose the orders."""
-        expiry_s, treasury = self.now_s() + ORDER_LIFETIME_S, self.made["treasury"]
-        proposals = [proposal(treasury, body, expiry_s) for body in orders.values()]
+        expiry_s = self.now_s() + ORDER_LIFETIME_S
+        proposals = [proposal(to, body, expiry_s) for to, body in orders.values()]
         self._to_multisig(self.actors.owners[0], proposals)
 
-    def approve(self, orders: dict[int, Cell]) -> None:
+    def approve(self, orders: dict[int, Order]) -> None:
         """Have the second owner approve them."""
         self._to_multisig(self.actors.owners[1], [approval(order) for order in orders])
 
-    def execute(self, orders: dict[int, Cell]) -> None:
+    def execute(self, orders: dict[int, Order]) -> None:
         """Have them executed."""
         self._to_multisig(self.actors.deployer, [execution(order) for order in orders])
 
@@ -282,6 +252,19 @@ class Site:
         init: StateInit | None = None if key.account in self.awake else key.init
         one = messages[0] if len(messages) == 1 else batch(key, messages, query_id=query_id)
         _, content = key.send_on(one, query_id=query_id, created_at_s=status["time_s"], init=init)
+        self._hand_in(key, content)
+
+    def _wake(self, key: Key) -> None:
+        """Have a wallet send a nanoton to itself."""
+        message = outgoing(to=key.account, nanoton=1, body=cells.EMPTY, bounce=False)
+        if isinstance(key, SequencedKey):
+            until_s = self.now_s() + ORDER_LIFETIME_S
+            _, content = key.send_next(message, seqno=0, valid_until_s=until_s, init=key.init)
+            self._hand_in(key, content)
+        else:
+            self.post(key, [message])
+
+    def _hand_in(self, key: Key, content: bytes) -> None:
         try:
             self.server.send(content)
         except NodeRefused as error:
@@ -297,16 +280,6 @@ class Site:
             if self.node.seal()["is_idle"]:
                 return
         raise ServiceFault(f"messages of the deployment are under way after {BLOCKS_MAX} blocks")
-
-    def _minter_data(self, symbol: str) -> Cell:
-        return (
-            begin_cell()
-            .store_coins(0)
-            .store_address(cells.at(self.actors.deployer.account))
-            .store_ref(self.wallet_code)
-            .store_ref(cells.snake(symbol.encode()))
-            .end_cell()
-        )
 
     def _minted(self, symbol: str, to: int, amount: int) -> Cell:
         body = cells.op(
@@ -330,14 +303,23 @@ class Site:
         )
         return outgoing(to=vault, nanoton=TON1 // 10, body=body)
 
-    def _held(self, wallet: int, symbol: str) -> Cell:
-        held = desk_cells.holding(
+    def _holding(self, symbol: str) -> Cell:
+        return desk_cells.holding(
             layout=LAYOUT_WITH_STATUS,
             leg_nanoton=LEG_NANOTON,
             minter=self.made[f"token:{symbol}"],
             code=self.wallet_code,
         )
-        buyable = int(symbol == DCT.symbol)
+
+    def _claimable(self) -> Cell:
+        wallet, held = self.wallet(self.made["distributor"], DCT.symbol), self._holding(DCT.symbol)
+        return cells.op(
+            desk_cells.OP_DISTRIBUTOR_LIST_ASSET,
+            write=lambda b: b.store_uint(wallet, 256).store_ref(held),
+        )
+
+    def _held(self, wallet: int, symbol: str) -> Cell:
+        held, buyable = self._holding(symbol), int(symbol == DCT.symbol)
         return cells.op(
             desk_cells.OP_TREASURY_LIST_ASSET,
             write=lambda b: b.store_uint(wallet, 256).store_bit_int(buyable).store_ref(held),

@@ -13,13 +13,16 @@ from dmm.units.errors import InvariantBroken
 
 PENDING_MAX = 10_000
 
+Pair = tuple[str, str]
+"""Source and destination: between two accounts the order is kept."""
+
 
 class Traffic:
     """Queues by pair of accounts; each delivery takes the head of one of them."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self._queues: OrderedDict[tuple[str, str], deque[Message]] = OrderedDict()
+        self._queues: OrderedDict[Pair, deque[Message]] = OrderedDict()
         self._count = 0
 
     def __len__(self) -> int:
@@ -44,6 +47,10 @@ class Traffic:
         """Return the messages that may be next, oldest pair first."""
         return [queue[0] for queue in self._queues.values()]
 
+    def waiting(self) -> list[Pair]:
+        """Return the pair of every message under way, oldest pair first."""
+        return [pair for pair, queue in self._queues.items() for _ in queue]
+
     def deliver(self, choice: int = 0) -> Transaction:
         """Deliver one of `heads` and put what it sends on its way.
 
@@ -51,7 +58,10 @@ class Traffic:
         ----------
         choice : which of the heads, 0 for the first
         """
-        pair = list(self._queues)[choice]
+        return self.deliver_from(list(self._queues)[choice])
+
+    def deliver_from(self, pair: Pair) -> Transaction:
+        """Deliver the next message of a pair that has one."""
         message = self._take(pair)
         done = self._machine.deliver(message)
         for sent in done.out:
@@ -74,7 +84,7 @@ class Traffic:
         self._queues.clear()
         self._count = 0
 
-    def _take(self, pair: tuple[str, str]) -> Message:
+    def _take(self, pair: Pair) -> Message:
         queue = self._queues[pair]
         message = queue.popleft()
         self._count -= 1

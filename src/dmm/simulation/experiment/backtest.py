@@ -80,8 +80,9 @@ def trial_warnings(totals: tuple[Totals, ...]) -> tuple[str, ...]:
     """Return what a reader must know of how the sets fared; empty where there is nothing."""
     idle = sum(not one.fills for one in totals)
     refused = sum(one.orders_refused for one in totals)
+    of_sets = f"{idle} of {len(totals)} sets" if len(totals) > 1 else "the one set"
     told = (
-        (idle, f"{idle} of {len(totals)} sets never traded"),
+        (idle, f"{of_sets} never traded"),
         (refused, f"{refused} orders found no place among a set's 64: its levels are too many"),
     )
     return tuple(text for count, text in told if count)

@@ -122,6 +122,10 @@ def price(m: Longs, f: Floats, base: int, mid: int, posture: int) -> tuple[float
     inventory, fair = m[base + S_ACCOUNTS + A_KNOWN_INVENTORY], _fair(m, base, mid)
     online = m[base + S_SIGMA]
     estimated = online if m[whole + D_ADOPTED_SIGMA] < 0 else m[whole + D_ADOPTED_SIGMA]
+    adopted = m[whole + D_ADOPTED_KAPPA]
+    # Below 0 the market stands still; at 0 nobody measured it yet.
+    if online < 0 or estimated <= 0 or (m[base + S_KAPPA] if adopted < 0 else adopted) <= 0:
+        return math.nan, math.nan, math.nan
     low, high = microticks(m[whole + D_SIGMA_MIN], mid), microticks(m[whole + D_SIGMA_MAX], mid)
     sigma = min(max(estimated, low), high)
     kappa = _kappa(m, base, m[base + S_KAPPA], mid) / NANO

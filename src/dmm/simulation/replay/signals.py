@@ -15,7 +15,8 @@ from numba import njit
 
 from dmm.market.tape_columns import BID, MessageKind, TapeColumns
 from dmm.quoting.collect import GRID_GAP_S_MAX, STATES_MAX
-from dmm.quoting.online import DEPTHS_MAX, DEPTHS_MIN, EWMA_KEEP
+from dmm.quoting.decision_inputs import STILL
+from dmm.quoting.online import DEPTHS_MAX, DEPTHS_MIN, EWMA_KEEP, STILL_CHANGES
 from dmm.quoting.reference import WINDOW_NS
 from dmm.simulation.replay.layout import (
     E_ARRIVAL,
@@ -61,7 +62,7 @@ def _online(  # noqa: C901 — the worker's two estimators step by step, in one 
     mids : the book's own mid after each depth message, half ticks, 0 for none
     """
     next_ns, grid_mid, last_mid, has_grid = heard_ns[0], 0, 0, False
-    variance, weight, sigma = 0.0, 0.0, 0
+    variance, weight, sigma, unmoved = 0.0, 0.0, 0, 0
     state_ns, state_mid = np.zeros(STATES_MAX, np.int64), np.zeros(STATES_MAX, np.int64)
     states = 0
     depths, taken, total = np.zeros(DEPTHS_MAX, np.int64), 0, 0
@@ -83,6 +84,7 @@ def _online(  # noqa: C901 — the worker's two estimators step by step, in one 
                             change = (last_mid - grid_mid) / 2
                             variance = EWMA_KEEP * variance + (1 - EWMA_KEEP) * change * change
                             weight = EWMA_KEEP * weight + (1 - EWMA_KEEP)
+                            unmoved = 0 if last_mid != grid_mid else unmoved + 1
                         has_grid, grid_mid = True, last_mid
                         now_ns = grid_ns + step * 1_000_000_000
                         # One second apart at the least: no more than the window's seconds fit.
@@ -96,6 +98,8 @@ def _online(  # noqa: C901 — the worker's two estimators step by step, in one 
                         twap = (weighted * 1_000_000 + held) // (2 * held)
                     if weight > 0.0:
                         sigma = int(np.rint(math.sqrt(variance / weight) * 1_000_000))
+                    if unmoved >= STILL_CHANGES:
+                        sigma = STILL
             if mids[at] > 0:
                 last_mid = mids[at]
                 state_ns[states % STATES_MAX] = stamps_ns[at]

@@ -25,7 +25,7 @@ class Fake:
         self, final: int | None, *, branch: str = "a", splits_at: int = 0, nonce: int = 5
     ) -> None:
         self.final, self.branch, self.splits_at, self.nonce = final, branch, splits_at, nonce
-        self.url = f"fake:{branch}{final}"
+        self.name = f"fake:{branch}{final}"
 
     def block(self, which: str) -> Block:
         if self.final is None:

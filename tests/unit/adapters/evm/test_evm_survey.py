@@ -57,7 +57,7 @@ class Fake:
         down: bool = False,
         refuses: frozenset[int] = frozenset(),
     ) -> None:
-        self.url = f"fake:{branch}"
+        self.name = f"fake:{branch}"
         self.used = {intent(one).intent_id.hex() for one in used}
         self.refuses = {intent(one).intent_id.hex() for one in refuses}
         self.receipts, self.branch, self.down = receipts or {}, branch, down

@@ -17,13 +17,14 @@ class Asked:
         self.asked: list[str]
 
     def start(self, quorum: int) -> Pool:
-        nodes = [Node(name, chain_id=1) for name in self.answers]
+        nodes = [Node(f"http://{name}", chain_id=1) for name in self.answers]
         self.pool = Pool(nodes, quorum=quorum)
         return self.pool
 
     def __call__(self, node: Node) -> object:
-        self.asked.append(node.url)
-        answer = self.answers[node.url]
+        name = node.name.removeprefix("http://")
+        self.asked.append(name)
+        answer = self.answers[name]
         if isinstance(answer, Exception):
             raise answer
         return answer

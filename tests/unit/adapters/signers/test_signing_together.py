@@ -67,7 +67,7 @@ def test_what_is_refused_undoes_only_itself(register: Register) -> None:
 
 
 def test_the_witness_is_told_once_and_of_the_last(register: Register) -> None:
-    witness: Any = register._witness
+    witness: Any = register._file._witness
     told: list[int] = []
     advance = witness.advance
     witness.advance = lambda mark: (told.append(mark.epoch), advance(mark))
@@ -93,7 +93,7 @@ def test_a_death_before_the_write_leaves_nothing_behind(register: Register, tmp_
 
 
 def test_when_the_witness_cannot_be_written_all_are_refused(register: Register) -> None:
-    witness: Any = register._witness
+    witness: Any = register._file._witness
     witness.close()
     with pytest.raises(ServiceFault, match="cannot be written"), register.together():
         register.sign_once(entry(1), Pen())

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from trading_values import LINEAR, at_ms, market_of, order, trade
+from trading_values import INSTRUMENTS, LINEAR, at_ms, market_of, order, trade
 
 from dmm.adapters.venues.paper import PaperVenue
-from dmm.market.instrument import Side
+from dmm.ledger.balances import Balances
+from dmm.market.instrument import Instrument, Side
 from dmm.market.order import ReportKind, TimeInForce
 
 
@@ -41,3 +42,31 @@ def test_everything_open_is_cancelled_at_once() -> None:
     reports = venue.advance(at_ms(2), market)
     assert [report.kind for report in reports] == [ReportKind.CANCELLED] * 3
     assert venue.open_orders == ()
+
+
+@pytest.mark.parametrize("instrument", INSTRUMENTS, ids=lambda one: one.kind.value)
+def test_the_statement_tells_position_and_cash_since_the_opening_fees_paid(
+    instrument: Instrument,
+) -> None:
+    venue = PaperVenue(instrument, latency_ns=0, maker_fee_ubps=150_001)
+    market = market_of([(100, 5)], [(103, 5)])
+    nothing = {instrument.position.symbol: 0, instrument.cash.symbol: 0}
+    assert venue.statement(now_ns=at_ms(0), cursor=0).balances == nothing
+    booked = Balances(instrument)
+    for side, price, through in (
+        (Side.BUY, 101, 100),
+        (Side.SELL, 102, 103),
+        (Side.SELL, 102, 103),
+    ):
+        venue.submit(order(side, price, 2, client_id=f"{side}{through}{booked.position}"))
+        event = trade(1, through, 2, buyer=side is Side.SELL)
+        venue.advance(event.received_at_ns, market)
+        for report in venue.observe(event, market):
+            booked.take(report)
+    found = venue.statement(now_ns=at_ms(2), cursor=0)
+    assert found.position == booked.position == -2
+    assert found.balances == booked.atoms
+    if instrument is LINEAR:
+        # Bought 2 for 101 and sold 4 for 102 ticks of 100 atoms; three fees of an atom.
+        assert found.balances["USDT"] == (-2 * 101 + 4 * 102) * 100 - 3
+        assert found.balances["BTC"] == -2 * instrument.position_atoms_per_lot

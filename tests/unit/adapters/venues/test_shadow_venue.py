@@ -10,7 +10,7 @@ from typing import NoReturn
 import numpy as np
 import pytest
 from ports_memory import MemoryStore
-from trading_values import policy_record
+from trading_values import MEASURED, policy_record
 
 from dmm.adapters.shadow_journal import ShadowJournal
 from dmm.adapters.venues.paper import PaperVenue
@@ -72,7 +72,7 @@ def quoted(
         store=kept,  # type: ignore[arg-type]
         live=kept if live else None,  # type: ignore[arg-type]
     )
-    inputs = EpochInputs(policy=policy_record(**changes))  # type: ignore[arg-type]
+    inputs = EpochInputs(policy=policy_record(**changes), estimates=MEASURED)  # type: ignore[arg-type]
     played = list(events())
     worker.begin_epoch(0, started_at_ns=played[0].received_at_ns, inputs=inputs)
     for event in played:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dmm.quoting.models.evaluate import REQUIRED, Model, evaluate
+from dmm.quoting.models.guard import require_half_spread, require_right_units
 from dmm.quoting.models.inputs import MODEL_INPUTS, InputRefused
 from dmm.units.errors import UsageFault
 
@@ -23,8 +25,9 @@ GIVEN: dict[str, object] = {
     "phi": 0.01,
     "alpha": 0.001,
 }
+FLOATS = {name: float(str(value)) for name, value in GIVEN.items()}
 NO_NUMBERS = [math.nan, math.inf, -math.inf, "1.5", True, None, [1], {}, 10**400]
-POSITIVE = ("mid_price", "gamma", "sigma", "horizon_s", "kappa", "A", "q_max")
+POSITIVE = ("mid_price", "gamma", "sigma", "kappa", "A", "q_max")
 NEEDED = [(model, name) for model in Model for name in REQUIRED[model]]
 
 
@@ -58,7 +61,14 @@ def test_what_is_no_finite_number_is_refused_by_name_value_and_range(
     ("name", "value"),
     [
         *((name, value) for name in POSITIVE for value in (0, -1, -0.5)),
-        *(("phi", -0.01), ("alpha", -1), ("q_max", 2.5), ("q_max", 1_001), ("gamma", 1e-300)),
+        *(
+            ("phi", -0.01),
+            ("alpha", -1),
+            ("horizon_s", -0.5),
+            ("q_max", 2.5),
+            ("q_max", 1_001),
+            ("gamma", 1e-300),
+        ),
     ],
 )
 def test_a_number_out_of_range_is_refused_by_name(name: str, value: float) -> None:
@@ -103,8 +113,60 @@ def test_parameters_per_wrong_unit_of_price_are_refused_by_name(model: Model) ->
 def test_the_depth_of_an_exact_model_is_guarded_too() -> None:
     with pytest.raises(InputRefused, match=r"half_spread = .* kappa = 0\.01"):
         evaluate(Model.CARTEA_JAIMUNGAL, GIVEN | {"kappa": 0.01})
-    with pytest.raises(InputRefused, match=r"inventory = 30\.0 moves the quote"):
+    with pytest.raises(InputRefused, match=r"half_spread = .* kappa = 0\.005"):
         evaluate(Model.CARTEA_JAIMUNGAL, GIVEN | {"kappa": 0.005, "inventory": 30})
+
+
+CENTS: dict[str, object] = {
+    **GIVEN,
+    "mid_price": 1.0,
+    "kappa": 3.0,
+    "phi": 0.0,
+    "alpha": 0.0,
+}
+SHALLOW: dict[str, object] = {
+    **GIVEN,
+    "mid_price": 1.05,
+    "sigma": 0.001,
+    "horizon_s": 120,
+    "kappa": 2,
+    "A": 1,
+    "q_max": 5,
+}
+
+
+@pytest.mark.parametrize("model", [Model.CARTEA_JAIMUNGAL, Model.GLFT_EXACT])
+@pytest.mark.parametrize("given", [CENTS, SHALLOW])
+def test_a_unit_refused_inside_the_limit_is_refused_at_it(
+    model: Model, given: dict[str, object]
+) -> None:
+    limit = int(str(given["q_max"]))
+    for inventory in (0, 1 - limit, limit - 1, -limit, limit):
+        with pytest.raises(InputRefused, match=r"half_spread = .* exceeds 10% of mid_price"):
+            evaluate(model, given | {"inventory": inventory})
+
+
+def test_the_only_side_left_is_held_to_the_guard_as_well() -> None:
+    # At the limit the ask stands nearer than inside it, but not within so narrow a guard.
+    far = GIVEN | {"phi": 0, "alpha": 0, "q_max": 2, "A": 1e6, "inventory": 2}
+    with pytest.raises(
+        InputRefused, match=r"the one side left stands .* more than 0% of mid_price"
+    ):
+        require_right_units(evaluate(Model.CARTEA_JAIMUNGAL, far), {**FLOATS, "kappa": 1.5}, 1e-9)
+
+
+@pytest.mark.parametrize("model", [Model.AS2008, Model.DCT, Model.HUMMINGBOT])
+def test_a_bid_that_is_no_price_is_refused(model: Model) -> None:
+    wide = {"mid_price": 1, "inventory": 3, "gamma": 0.1, "sigma": 1, "horizon_s": 1, "kappa": 1.02}
+    with pytest.raises(InputRefused, match=r"^bid = -0\.\d+ is not positive: .* inventory = 3\.0"):
+        evaluate(model, wide, guard_share=1.0)
+
+
+@pytest.mark.parametrize("half", [-1e-9, math.nan])
+def test_a_crossed_half_spread_is_refused_and_one_that_is_no_number(half: float) -> None:
+    quote = replace(evaluate(Model.AS2008, GIVEN), half_spread=half)
+    with pytest.raises(InputRefused, match=r"half_spread = .* a crossed quote: gamma"):
+        require_half_spread(quote, FLOATS, 0.1)
 
 
 @pytest.mark.parametrize("inventory", [4_750, -(10**9)])

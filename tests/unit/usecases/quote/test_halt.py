@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from ports_memory import MemoryStore
-from trading_values import LINEAR, at_ms, depth, policy_record, trade
+from trading_values import LINEAR, MEASURED, at_ms, depth, policy_record, trade
 
 from dmm.adapters.venues.paper import PaperVenue
 from dmm.market.tape import FeedEvent
@@ -63,7 +63,7 @@ class Desk:
             settings=WorkerSettings(latch_every=1),
             live=self.present if is_live else None,
         )
-        inputs = EpochInputs(policy=policy_record(drawdown_atoms_max=1_000_000))
+        inputs = EpochInputs(policy=policy_record(drawdown_atoms_max=1_000_000), estimates=MEASURED)
         self.worker.begin_epoch(0, started_at_ns=at_ms(0), inputs=inputs)
 
     def play(self, *events: FeedEvent) -> None:

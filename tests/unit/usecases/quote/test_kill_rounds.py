@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 from ports_memory import MemoryStore
-from trading_values import LINEAR, at_ms, depth, order, policy_record
+from trading_values import LINEAR, MEASURED, at_ms, depth, order, policy_record
 
 from dmm import observe
 from dmm.adapters.venues.paper import PaperVenue
@@ -68,7 +68,9 @@ class Scene:
             settings=WorkerSettings(latch_every=1),
         )
         self.worker.begin_epoch(
-            0, started_at_ns=at_ms(0), inputs=EpochInputs(policy=policy_record())
+            0,
+            started_at_ns=at_ms(0),
+            inputs=EpochInputs(policy=policy_record(), estimates=MEASURED),
         )
         for at in range(0, 1_000, 100):
             self.worker.on_event(depth(at, *BOOK, is_snapshot=at == 0))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ports_memory import MemoryStore
-from trading_values import LINEAR, at_ms, depth, policy_record
+from trading_values import LINEAR, MEASURED, at_ms, depth, policy_record
 
 from dmm.adapters.venues.paper import PaperVenue
 from dmm.market.order import OrderReport, ReportKind
@@ -49,7 +49,9 @@ class Desk:
             settings=WorkerSettings(latch_every=1),
         )
         self.worker.begin_epoch(
-            0, started_at_ns=at_ms(0), inputs=EpochInputs(policy=policy_record())
+            0,
+            started_at_ns=at_ms(0),
+            inputs=EpochInputs(policy=policy_record(), estimates=MEASURED),
         )
         self.play(*still(BOOK, 0, 1_000))
         assert len(self.open_ids) == 6

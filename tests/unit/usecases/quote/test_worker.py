@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from ports_memory import MemoryStore
-from trading_values import LINEAR, at_ms, depth, fill, policy_record, trade
+from trading_values import LINEAR, MEASURED, at_ms, depth, fill, policy_record, trade
 
 from dmm.adapters.venues.paper import PaperVenue
 from dmm.market.instrument import Side
 from dmm.market.tape import FeedEvent
 from dmm.ports import Latch
+from dmm.quoting.online import STILL_CHANGES
 from dmm.quoting.scale import Estimates
 from dmm.risk.breaker import Posture
 from dmm.units.errors import InvariantBroken, Retryable
@@ -48,7 +49,7 @@ class Desk:
             store=self.store,
             settings=WorkerSettings(latch_every=1),
         )
-        self.inputs = EpochInputs(policy=policy_record(**policy_changes))
+        self.inputs = EpochInputs(policy=policy_record(**policy_changes), estimates=MEASURED)
         self.worker.begin_epoch(0, started_at_ns=at_ms(0), inputs=self.inputs)
 
     def play(self, *events: FeedEvent) -> None:
@@ -229,10 +230,47 @@ def test_adopted_estimates_take_over_with_the_next_epoch() -> None:
         1, started_at_ns=at_ms(1_000), inputs=replace(desk.inputs, estimates=adopted)
     )
     desk.play(*calm(1_000, 2_000))
-    online, last = desk.decisions()[0], desk.decisions()[-1]
-    assert (online["epoch"], online["estimate_version"]) == (0, 0)
+    before, last = desk.decisions()[0], desk.decisions()[-1]
+    assert (before["epoch"], before["estimate_version"]) == (0, MEASURED.version)
     assert (last["epoch"], last["estimate_version"]) == (1, 7)
     assert (last["kappa_nano"], last["sigma_microticks"]) == (123_000_000, 90_000_000)
+
+
+def held_for(desk: Desk) -> list[list[str]]:
+    return [decision["refused"] for decision in desk.decisions()]
+
+
+def test_nothing_is_quoted_on_what_nobody_measured_yet() -> None:
+    desk = Desk()
+    desk.worker.end_epoch(at_ms(0))
+    desk.worker.begin_epoch(1, started_at_ns=at_ms(0), inputs=replace(desk.inputs, estimates=None))
+    desk.play(*calm(0, 2_000))
+    assert not open_ids(desk)
+    # The mid moves at 2 s, the grid tells it a second later; five trades below it tell κ.
+    higher = ([(618_010, 50)], [(618_000, 0), (618_010, 0)])
+    desk.play(depth(2_000, *higher), depth(2_100, [], [(618_030, 40)]))
+    desk.play(*(depth(at, [], [(618_030, 40)]) for at in range(2_200, 4_000, 100)))
+    assert not open_ids(desk)
+    desk.play(*(trade(4_000 + at, 617_990, 3, buyer=False) for at in range(5)))
+    desk.play(*(depth(at, [], [(618_030, 40)]) for at in range(4_100, 5_500, 100)))
+    assert open_ids(desk)
+    reasons = held_for(desk)
+    told = [reason for at, reason in enumerate(reasons) if reason and reason != reasons[at - 1]]
+    assert told == [["sigma_not_positive", "kappa_not_positive"], ["kappa_not_positive"]]
+    assert reasons[-1] == []
+
+
+def test_a_book_that_stands_still_for_the_models_horizon_is_not_quoted_until_it_moves() -> None:
+    desk = Desk()
+    last_ms = (STILL_CHANGES + 3) * 1_000
+    desk.play(*calm(0, last_ms - 4_000, every_ms=500))
+    assert open_ids(desk)
+    desk.play(*calm(last_ms - 4_000, last_ms, every_ms=500))
+    assert not open_ids(desk)
+    assert held_for(desk)[-1] == ["book_stands_still"]
+    desk.play(depth(last_ms, [(618_000, 0)], []))
+    desk.play(*(depth(last_ms + at, [], [(618_020, 80)]) for at in range(500, 3_000, 500)))
+    assert open_ids(desk)
 
 
 def test_hedges_change_the_inventory_from_the_start_of_the_epoch() -> None:

@@ -1,0 +1,1 @@
+"""Takers as counterparties: what they are asked after they accepted a quote."""
