@@ -19,6 +19,7 @@ from dmm.entrypoints.control import state_folder
 from dmm.sandbox.journal import journal_url
 from dmm.sandbox.state import StateFolder
 from dmm.settings import PROJECT_ROOT, Settings, settings
+from dmm.settlement.carrier import is_carrier
 from dmm.settlement.intent import IntentKind, IntentState
 from dmm.units.chain import HOME_CHAIN
 from dmm.units.errors import Retryable, ServiceFault
@@ -196,9 +197,9 @@ def to_json(views: Mapping[str, View], silent: Mapping[str, str]) -> dict[str, o
 
 def _one_to_json(view: View) -> dict[str, object]:
     audited, result = view.audited, view.audited.result
-    final = Counter(
-        seen.intent.kind for seen in audited.books.intents if seen.state is IntentState.FINAL
-    )
+    # A carrier pays nobody by itself: what it settles are intents of their own.
+    payments = [seen for seen in audited.books.intents if not is_carrier(seen.intent)]
+    final = Counter(seen.intent.kind for seen in payments if seen.state is IntentState.FINAL)
     return {
         "audited": True,
         "clean": result.is_clean,
@@ -209,7 +210,8 @@ def _one_to_json(view: View) -> dict[str, object]:
         "rewards": final[IntentKind.REWARD],
         "buybacks": final[IntentKind.BUYBACK],
         "quotes": final[IntentKind.QUOTE],
-        "intents": len(audited.books.intents),
+        "intents": len(payments),
+        "carriers": len(audited.books.intents) - len(payments),
         "paid": len(result.paid),
         "events": len(result.events),
         "unlike_events": result.unlike,
@@ -235,7 +237,7 @@ def _one_to_json(view: View) -> dict[str, object]:
                 "tx_id": result.paid.get(seen.intent.intent_id, ("", 0))[0],
                 "height": result.paid.get(seen.intent.intent_id, ("", 0))[1],
             }
-            for seen in audited.books.intents
+            for seen in payments
         ],
         "findings": [
             {"cause": finding.cause.value, "tx_id": finding.tx_id, "height": finding.height}
@@ -258,10 +260,11 @@ def _table(view: View) -> str:
     rows += [f"ALARM {told(finding)}" for finding in result.alarms]
     if result.unlike:
         rows.append(f"{result.unlike} events differ between the follower's record and this node")
+    payments = sum(not is_carrier(seen.intent) for seen in audited.books.intents)
     verdict = "in order" if result.is_clean else "NOT in order"
     rows.append(
         f"{result.chain} at block {result.checked_at_block}: {verdict}; "
-        f"{len(result.paid)} of {len(audited.books.intents)} intents paid, "
+        f"{len(result.paid)} of {payments} intents paid, "
         f"{len(result.events)} events, difference {result.difference}"
     )
     if view.latched:
