@@ -42,7 +42,7 @@ RUN_KIND = "up"
 SWITCH_S = 0.000_5
 """How long the feed's thread may hold the interpreter while an event waits."""
 
-SETTINGS = WorkerSettings(latch_every=1, batch_max=1)
+SETTINGS = WorkerSettings(latch_every=1, batch_max=16)
 """In real time a kill must hold at the next decision, and the journal must not lag."""
 
 
